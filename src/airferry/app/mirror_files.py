@@ -1,0 +1,86 @@
+"""The files that go with a mirrored release: mirror rules in every form, its signatures, the run-book, the ledger."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airferry.app.copy_report import gap_to_json
+from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
+from airferry.openshift.cluster.mirror_sets import (
+    MirrorKind,
+    MirrorSet,
+    print_documents,
+    print_fragment,
+    print_object,
+    release_mirrors,
+)
+from airferry.openshift.cluster.registries_conf import print_registries_conf, pull_rules
+from airferry.plan import Gap
+
+UNKNOWN_MIRROR = "REGISTRY/REPOSITORY"
+"""Stands in files made for a disk whose mirror registry is not known yet; no cluster accepts it by accident."""
+
+_OBJECT_NAME = "openshift-release"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRules:
+    """Which sources are found at which mirrors. ``release_source`` alone is also pulled by tag."""
+
+    sources: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    release_source: str | None
+
+    def section(self, kind: MirrorKind) -> str:
+        """Return the install-config section or the object named ``example``, as stdout shows them."""
+        entries = release_mirrors(self.sources, self.mirrors)
+        if kind in (MirrorKind.CONTENT_SOURCES, MirrorKind.DIGEST_SOURCES):
+            return print_fragment(kind, entries)
+        return print_object(kind, entries)
+
+    def files(self) -> dict[str, str]:
+        """Return every file by name; the same rules give the same bytes."""
+        entries = release_mirrors(self.sources, self.mirrors)
+        digests = MirrorSet(MirrorKind.IDMS, entries, _OBJECT_NAME)
+        files = {
+            "install-config-imageContentSources.yaml": print_fragment(MirrorKind.CONTENT_SOURCES, entries),
+            "install-config-imageDigestSources.yaml": print_fragment(MirrorKind.DIGEST_SOURCES, entries),
+            "imageContentSourcePolicy.yaml": print_documents([MirrorSet(MirrorKind.ICSP, entries, _OBJECT_NAME)]),
+            "imageDigestMirrorSet.yaml": print_documents([digests]),
+        }
+        sets = [digests]
+        if self.release_source is not None:
+            by_tag = release_mirrors([self.release_source], self.mirrors[:1])
+            sets.append(MirrorSet(MirrorKind.ITMS, by_tag, _OBJECT_NAME))
+            files["imageTagMirrorSet.yaml"] = print_documents(sets[1:])
+        if self.mirrors != (UNKNOWN_MIRROR,):
+            files["registries.conf"] = print_registries_conf(pull_rules(sets))
+            return files
+        note = f"# {UNKNOWN_MIRROR} stands for the mirror; loading the disk there with airferry writes the real file.\n"
+        return {name: note + text for name, text in files.items()}
+
+
+def ledger_text(gaps: Sequence[Gap]) -> str:
+    """Return the ledger as JSON: what is missing, why, and what that makes unusable."""
+    return json.dumps({"gaps": [gap_to_json(gap) for gap in gaps]}, indent=2) + "\n"
+
+
+async def write_files(folder: Path, files: dict[str, bytes], *, private: bool = False) -> tuple[Path, ...]:
+    """Write each file into ``folder``, whole or not at all, and return their paths, sorted.
+
+    Raises NoSpaceError, ReadOnlyError, …
+    """
+    modes = PRIVATE if private else READABLE
+
+    def write() -> tuple[Path, ...]:
+        with writing(folder):
+            changed = make_folders(folder, modes.folder)
+            for name, content in sorted(files.items()):
+                replace_file(folder / name, content, modes.file)
+            for item in (*changed, folder):
+                sync_folder(item)
+        return tuple(folder / name for name in sorted(files))
+
+    return await asyncio.to_thread(write)

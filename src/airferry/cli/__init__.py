@@ -1,0 +1,1 @@
+"""Arguments to app calls to exit codes; nothing else."""

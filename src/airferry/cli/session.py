@@ -1,0 +1,88 @@
+"""From options to an opened run: settings, logging, progress, places."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from airferry.cli.options import OutputOptions, ReadOptions, SideOptions
+from airferry.cli.progress import new_narrator
+from airferry.errors import AirferryError
+
+if TYPE_CHECKING:
+    from airferry.app.narration import Narrator
+    from airferry.app.places import Places
+    from airferry.app.settings import Settings
+
+
+def to_settings(reading: ReadOptions, sides: SideOptions | None = None, *, private: bool = False) -> "Settings":
+    """Return the settings that the options mean; an option for one side wins over the one for both."""
+    from airferry.app.settings import Settings, Side
+
+    ca, auth = reading.certificate_authority, reading.registry_config
+    source = destination = Side(auth, ca, reading.insecure)
+    if sides is not None:
+        source = Side(
+            sides.src_registry_config or auth,
+            sides.src_certificate_authority or ca,
+            sides.src_insecure or reading.insecure,
+        )
+        destination = Side(
+            sides.dest_registry_config or auth,
+            sides.dest_certificate_authority or ca,
+            sides.dest_insecure or reading.insecure,
+        )
+    return Settings(
+        source=source,
+        destination=destination,
+        registries_conf=reading.registries_conf,
+        mirror_set_files=(*reading.icsp_file, *reading.idms_file, *reading.itms_file),
+        private=private,
+    )
+
+
+@asynccontextmanager
+async def session(
+    reading: ReadOptions, saying: OutputOptions, sides: SideOptions | None = None, *, private: bool = False
+) -> AsyncIterator[tuple["Places", "Narrator"]]:
+    """Open a run; errors clear the progress before they are shown."""
+    from airferry.app.places import Places
+
+    set_up_logging(saying)
+    narrator = new_narrator(saying.progress)
+    if reading.skip_verification:
+        narrator.warn("--skip-verification does nothing here: digests are always checked")
+    try:
+        async with Places(to_settings(reading, sides, private=private)) as places:
+            yield places, narrator
+    except AirferryError:
+        narrator.done()
+        raise
+    narrator.done()
+
+
+def set_up_logging(saying: OutputOptions) -> None:
+    """Send log lines to stderr in the form asked for. Fields that could hold secrets are never logged."""
+    import structlog
+
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=False)
+    if saying.log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    before = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=before,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("airferry")
+    logger.handlers[:] = [handler]
+    logger.setLevel(saying.log_level.upper())
+    logger.propagate = False

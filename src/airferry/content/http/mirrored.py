@@ -1,0 +1,215 @@
+"""A registry read through the rules of registries.conf: mirrors first, as the cluster's nodes do, and better.
+
+A node takes blobs only from the place that served the manifest, and fails when one is missing there. We ask
+that place first and the others after it: content named by its digest is the same wherever it comes from.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol, TypeVar
+
+from airferry.content.errors import BlockedError, NotFoundError
+from airferry.content.protocol import ByteStream, ContentSource
+from airferry.errors import AirferryError
+from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, Reference, Repository
+from airferry.oci.digest import is_digest
+from airferry.oci.pull_rules import PullRules
+from airferry.oci.pull_sources import PullSource, pull_sources
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Registries(Protocol):
+    """Something that gives access to any registry; HttpContent is one."""
+
+    def registry(self, host: str, *, insecure: bool | None = None) -> ContentSource:
+        """Return the registry at ``host``."""
+        ...
+
+
+class MirroredSource:
+    """A ContentSource for ``host`` whose content may come from mirrors; names stay those of ``host``.
+
+    Tags are listed by the host itself, never by mirrors, as nodes and skopeo do. When every place fails the
+    error names all of them; its cause is the first failure. BlockedError names the rules that bar a place.
+    """
+
+    def __init__(self, content: Registries, host: str, rules: PullRules) -> None:
+        self.place = Place(PlaceKind.REGISTRY, host)
+        self._content = content
+        self._rules = rules
+        self._serving: dict[str, PullSource] = {}
+
+    async def resolve_tag(self, path: str, tag: str) -> Digest:
+        """Return what the first place that has ``tag`` says it points at."""
+        return await self._first(
+            self._sources(path, tag), lambda place, at: place.resolve_tag(at, tag), f"resolve {path}:{tag}"
+        )
+
+    async def read_manifest(self, path: str, target: str) -> Manifest:
+        """Return the manifest from the first place that serves it, and remember that place for the blobs."""
+
+        async def read(place: ContentSource, at: str) -> Manifest:
+            return await place.read_manifest(at, target)
+
+        sources = self._sources(path, target)
+        return await self._first(sources, read, f"read the manifest {target} of {path}", remember=path)
+
+    @asynccontextmanager
+    async def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AsyncIterator[ByteStream]:
+        """Open ``blob`` where its manifest came from, else elsewhere; also goes on elsewhere in its middle."""
+        reading = _Reading(self._content, self._blob_sources(path, blob.digest), blob, offset, self._exhausted)
+        try:
+            await reading.open(f"read the blob {blob.digest} of {path}")
+            stream = reading.chunks()
+            try:
+                yield stream
+            finally:
+                await stream.aclose()
+        finally:
+            await reading.close()
+
+    async def list_tags(self, path: str) -> tuple[str, ...]:
+        """Return the tags that the host itself has; mirrors are not asked."""
+        source = self._sources(path, None)[-1]
+        return await self._first((source,), lambda place, at: place.list_tags(at), f"list the tags of {path}")
+
+    async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
+        """Return the first list that is not empty; many mirrors hold images without what refers to them."""
+        answered = False
+        failures: list[tuple[PullSource, AirferryError]] = []
+        for source in self._blob_sources(path, subject):
+            try:
+                found = await self._try(source, lambda place, at: place.list_referrers(at, subject))
+            except AirferryError as error:
+                failures.append((source, error))
+                continue
+            answered = True
+            if found:
+                return found
+        if not answered:
+            raise self._exhausted(failures, f"list the referrers of {subject} in {path}")
+        return ()
+
+    async def close(self) -> None:
+        """Nothing of its own to give back."""
+
+    def _sources(self, path: str, target: str | None) -> tuple[PullSource, ...]:
+        digest = Digest(target) if target is not None and is_digest(target) else None
+        tag = target if digest is None else None
+        return pull_sources(Reference(Repository(self.place, path), tag, digest), self._rules)
+
+    def _blob_sources(self, path: str, digest: Digest) -> tuple[PullSource, ...]:
+        """Where the manifest came from, then what a pull by digest tries, then what one by tag tries."""
+        candidates = (*self._sources(path, digest), *self._sources(path, None))
+        serving = self._serving.get(path)
+        by_name: dict[Repository, PullSource] = {}
+        for source in ((serving,) if serving else ()) + candidates:
+            by_name.setdefault(source.reference.repository, source)
+        return tuple(by_name.values())
+
+    async def _first(
+        self,
+        sources: tuple[PullSource, ...],
+        ask: Callable[[ContentSource, str], Awaitable[T]],
+        doing: str,
+        *,
+        remember: str | None = None,
+    ) -> T:
+        failures: list[tuple[PullSource, AirferryError]] = []
+        for source in sources:
+            try:
+                found = await self._try(source, ask)
+            except AirferryError as error:
+                failures.append((source, error))
+                logger.info("place failed", extra={"place": str(source.reference), "reason": error.message})
+                continue
+            if remember is not None:
+                self._serving[remember] = source
+            return found
+        raise self._exhausted(failures, doing)
+
+    async def _try(self, source: PullSource, ask: Callable[[ContentSource, str], Awaitable[T]]) -> T:
+        place = open_place(self._content, source)
+        return await ask(place, source.reference.repository.path)
+
+    def _exhausted(self, failures: list[tuple[PullSource, AirferryError]], doing: str) -> AirferryError:
+        """One failure is itself. Of several, the first that leaves hope decides the kind: a mirror that has not
+        got it says nothing while the source is out of reach."""
+        if len(failures) == 1:
+            return failures[0][1]
+        blocked, missing = BlockedError.code, NotFoundError.code
+        kinds = [error for _, error in failures if error.code not in (blocked, missing)]
+        kinds += [error for _, error in failures if error.code == missing]
+        chosen = kinds[0] if kinds else failures[0][1]
+        lines = "; ".join(f"{source.reference.repository}: {error.message}" for source, error in failures)
+        error = type(chosen)(f"no place could {doing} of {self.place}: {lines}", hint=chosen.hint)
+        error.__cause__ = failures[0][1]
+        return error
+
+
+def open_place(content: Registries, source: PullSource) -> ContentSource:
+    """Return the registry of ``source``, or raise BlockedError when a rule bars it."""
+    if source.barred is not None:
+        raise BlockedError(source.barred, hint="remove blocked = true there, or add a mirror that is not blocked")
+    host = source.reference.repository.place.address
+    return content.registry(host, insecure=True if source.insecure else None)
+
+
+class _Reading:
+    """One blob on its way from several places, one after the other."""
+
+    def __init__(
+        self,
+        content: Registries,
+        sources: tuple[PullSource, ...],
+        blob: Descriptor,
+        offset: int,
+        exhausted: Callable[[list[tuple[PullSource, AirferryError]], str], AirferryError],
+    ) -> None:
+        self._content = content
+        self._left = list(sources)
+        self._blob = blob
+        self._position = offset
+        self._exhausted = exhausted
+        self._failures: list[tuple[PullSource, AirferryError]] = []
+        self._doing = ""
+        self._stack = AsyncExitStack()
+        self._stream: ByteStream | None = None
+        self._current: PullSource | None = None
+
+    async def open(self, doing: str) -> None:
+        """Open the blob at the next place that has it, from where we are."""
+        self._doing = doing
+        while self._left:
+            source = self._current = self._left.pop(0)
+            try:
+                place = open_place(self._content, source)
+                opened = place.open_blob(source.reference.repository.path, self._blob, self._position)
+                self._stream = await self._stack.enter_async_context(opened)
+                return
+            except AirferryError as error:
+                self._failures.append((source, error))
+        raise self._exhausted(self._failures, self._doing)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the rest of the blob; a place that fails for good is followed by the next one."""
+        while True:
+            assert self._stream is not None
+            try:
+                async for chunk in self._stream:
+                    self._position += len(chunk)
+                    yield chunk
+                return
+            except AirferryError as error:
+                assert self._current is not None
+                self._failures.append((self._current, error))
+                await self.close()
+                await self.open(self._doing)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._stack.aclose()

@@ -1,0 +1,32 @@
+"""What an operator may decide about talking to registries, for one side of a run. Read once, frozen, passed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airferry.content.http.credentials import CredentialSource, NoCredentials
+from airferry.content.http.retry import RetryPolicy
+from airferry.content.http.transport import DEFAULT_IDLE_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Settings of one side (source or destination); a run makes one for each.
+
+    ``ca_file`` is trusted in addition to the system's CAs, for every host of this side. ``insecure`` tries
+    HTTPS without checking certificates, then plain HTTP; nothing else ever speaks plain HTTP.
+    ``max_per_host`` bounds concurrent requests to a host; fewer are used while it throttles.
+    ``idle_timeout_s`` is the longest time without a byte of progress; there is no limit on a whole transfer.
+    ``commit_timeout_s`` is how long a registry may think after the last byte of a blob.
+    """
+
+    credentials: CredentialSource = field(default_factory=NoCredentials)
+    ca_file: Path | None = None
+    insecure: bool = False
+    certs_dirs: tuple[Path, ...] = ()
+    max_per_host: int = 16
+    connect_timeout_s: float = 15.0
+    idle_timeout_s: float = DEFAULT_IDLE_TIMEOUT_S
+    commit_timeout_s: float = 600.0
+    small_blob_bytes: int = 1024 * 1024
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    user_agent: str = "airferry"

@@ -1,0 +1,149 @@
+"""Whom we trust, per host: the system's CAs, the CA that was given, and the folders of containers-certs.d(5).
+
+A CA that is given is added to the system's, not put in their place: images may come from both worlds.
+"""
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from airferry.content.errors import NotFoundError
+from airferry.errors import AirferryError, MalformedError
+
+_SYSTEM_BUNDLES: Final = (
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where distributions keep their bundle, for a Python whose OpenSSL was built to look elsewhere."""
+
+
+def default_certs_dirs(home: Path) -> tuple[Path, ...]:
+    """Return the folders that containers-certs.d(5) and docker read, the user's own first."""
+    return (
+        home / ".config/containers/certs.d",
+        Path("/etc/containers/certs.d"),
+        Path("/etc/docker/certs.d"),
+    )
+
+
+class TlsContexts:
+    """Makes and keeps one TLS context per host."""
+
+    def __init__(self, ca_file: Path | None, certs_dirs: Sequence[Path]) -> None:
+        """Raise NotFoundError or MalformedError at once when ``ca_file`` is of no use."""
+        self._ca_file = ca_file
+        self._certs_dirs = tuple(certs_dirs)
+        self._made: dict[tuple[str, bool], ssl.SSLContext] = {}
+        self._shared: dict[bool, ssl.SSLContext] = {}
+        if ca_file is not None:
+            _load_ca(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+
+    def context(self, host: str, *, insecure: bool) -> ssl.SSLContext:
+        """Return the context for ``host`` (host:port); with ``insecure`` no certificate is checked.
+
+        Raises MalformedError for files in certs.d that cannot be used.
+        """
+        key = (host, insecure)
+        if key not in self._made:
+            folder = self._folder(host)
+            if folder is None:
+                # Reading the system's CAs takes tens of milliseconds, so hosts without own files share.
+                if insecure not in self._shared:
+                    self._shared[insecure] = self._new_context(insecure=insecure)
+                self._made[key] = self._shared[insecure]
+            else:
+                context = self._new_context(insecure=insecure)
+                _load_folder(context, folder)
+                self._made[key] = context
+        return self._made[key]
+
+    def _folder(self, host: str) -> Path | None:
+        """The first folder that exists wins alone, as in containers/image; the default port may be written."""
+        names = (host,) if host.rpartition(":")[2].isdigit() else (host, f"{host}:443")
+        for certs_dir in self._certs_dirs:
+            for name in names:
+                if (certs_dir / name).is_dir():
+                    return certs_dir / name
+        return None
+
+    def _new_context(self, *, insecure: bool) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        # Nodes are Go programs and refuse certificates that have a name only in their subject; so do we.
+        context.hostname_checks_common_name = False
+        # A server certificate that was itself given as trust anchor counts, whether or not it says CA:TRUE.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        # Python 3.13 turned this on; Go does not ask CAs for these extensions, and private CAs lack them.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        _load_system(context)
+        if self._ca_file is not None:
+            _load_ca(context, self._ca_file)
+        return context
+
+
+def _load_system(context: ssl.SSLContext) -> None:
+    context.load_default_certs()
+    paths = ssl.get_default_verify_paths()
+    if not any(path and Path(path).exists() for path in (paths.cafile, paths.capath)):
+        for bundle in _SYSTEM_BUNDLES:
+            if Path(bundle).is_file():
+                context.load_verify_locations(cafile=bundle)
+                return
+
+
+def _load_ca(context: ssl.SSLContext, path: Path) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"the CA file {path} does not exist") from error
+    except ssl.SSLError as error:
+        raise MalformedError(
+            f"the CA file {path} holds no certificate that can be read",
+            hint="it must be PEM: -----BEGIN CERTIFICATE-----",
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _load_folder(context: ssl.SSLContext, folder: Path) -> None:
+    """Load ``*.crt`` as CAs and each ``NAME.cert`` with its ``NAME.key`` as a client certificate."""
+    try:
+        names = sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for path in names:
+        if path.suffix == ".crt" and context.verify_mode is not ssl.CERT_NONE:
+            _load_ca(context, path)
+        elif path.suffix == ".cert":
+            _load_client_pair(context, path)
+        elif path.suffix == ".key" and not path.with_suffix(".cert").exists():
+            raise MalformedError(f"{path} has no client certificate {path.with_suffix('.cert').name} beside it")
+
+
+def _load_client_pair(context: ssl.SSLContext, path: Path) -> None:
+    key = path.with_suffix(".key")
+    if not key.exists():
+        raise MalformedError(
+            f"the client certificate {path} has no key {key.name} beside it",
+            hint="CA certificates end in .crt, client certificates in .cert (containers-certs.d(5))",
+        )
+    try:
+        # The callback keeps OpenSSL from asking for a pass phrase on the terminal.
+        context.load_cert_chain(path, key, password=lambda: "")
+    except ssl.SSLError as error:
+        raise MalformedError(f"the client certificate {path} and its key {key.name} cannot be used") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> AirferryError:
+    return MalformedError(f"{path} cannot be read: {error.strerror or error}")

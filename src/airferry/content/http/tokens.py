@@ -1,0 +1,221 @@
+"""Bearer tokens: fetched once per scope, kept until shortly before they expire, never shown.
+
+Sources: Docker token specification (GET with service and scope) and its OAuth2 form (POST with a refresh
+token). Tokens are asked for one repository at a time: lists of scopes overflow the headers of large copies.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from airferry.content.errors import (
+    InterruptedTransferError,
+    RegistryFailedError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from airferry.content.http.auth_files import Credential
+from airferry.content.http.challenge import Challenge
+from airferry.content.http.refusals import Doing, Identity, denied, refusal, throttled, unauthorized
+from airferry.content.http.retry import RetryPolicy, Tries, Verdict, parse_retry_after, verdict
+from airferry.content.http.timing import Timing
+from airferry.content.http.transport import (
+    FailureKind,
+    Request,
+    Transport,
+    TransportError,
+    read_body,
+)
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_LIFE_S: Final = 60.0
+_MAX_ANSWER_BYTES: Final = 1024 * 1024
+_CLIENT_ID: Final = "airferry"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and the moment, by the monotonic clock, from which it is not used any more."""
+
+    secret: str
+    stale_at_s: float
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWish:
+    """What a token is for. ``credential`` None asks as anonymous."""
+
+    realm: str
+    service: str | None
+    scopes: tuple[str, ...]
+    credential: Credential | None
+
+
+class Tokens:
+    """The tokens for one registry."""
+
+    def __init__(
+        self, transport: Transport, retry: RetryPolicy, timing: Timing, *, insecure: bool, user_agent: str
+    ) -> None:
+        self._transport = transport
+        self._retry = retry
+        self._timing = timing
+        self._insecure = insecure
+        self._user_agent = user_agent
+        self._kept: dict[TokenWish, Token] = {}
+        self._coming: dict[TokenWish, asyncio.Task[Token]] = {}
+
+    async def get(self, wish: TokenWish, doing: Doing, identity: Identity) -> str:
+        """Return a token that is still fresh; concurrent wishes for the same token share one request.
+
+        Raises UnauthorizedError, DeniedError, RegistryFailedError, ThrottledError, UnreachableError.
+        """
+        kept = self._kept.get(wish)
+        if kept is not None and self._timing.clock_s() < kept.stale_at_s:
+            return kept.secret
+        coming = self._coming.get(wish)
+        if coming is None:
+            coming = asyncio.create_task(self._fetch(wish, doing, identity))
+            self._coming[wish] = coming
+            coming.add_done_callback(lambda _: self._coming.pop(wish, None))
+        token = await asyncio.shield(coming)
+        self._kept[wish] = token
+        return token.secret
+
+    def forget(self, secret: str) -> None:
+        """Never give out this token again: the registry refused it."""
+        for wish in [wish for wish, token in self._kept.items() if token.secret == secret]:
+            del self._kept[wish]
+
+    async def close(self) -> None:
+        """Stop what is being fetched."""
+        coming = tuple(self._coming.values())
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
+
+    async def _fetch(self, wish: TokenWish, doing: Doing, identity: Identity) -> Token:
+        request = self._request(wish, doing)
+        tries = Tries(self._retry)
+        while True:
+            asked_at_s = self._timing.clock_s()
+            try:
+                response = await self._transport.send(request)
+                try:
+                    status, headers = response.status, response.headers
+                    body = await read_body(response, _MAX_ANSWER_BYTES)
+                finally:
+                    await response.close()
+            except TransportError as error:
+                wait_s = None
+                if error.kind in (FailureKind.BROKEN, FailureKind.IDLE, FailureKind.CONNECT):
+                    wait_s = tries.wait_after_failure(self._timing.chance())
+                if wait_s is None:
+                    raise _unanswered(error, doing) from error
+                await self._timing.sleep(wait_s)
+                continue
+            if status == 200:
+                logger.debug("token fetched", extra={"registry": doing.registry, "scopes": wish.scopes})
+                return _parse_token(body, asked_at_s, doing)
+            retry_after_s = parse_retry_after(headers.get("Retry-After"), self._timing.wall_clock_s())
+            match verdict(status):
+                case Verdict.THROTTLED:
+                    wait_s = tries.wait_after_throttling(self._timing.chance(), retry_after_s)
+                    final: Exception = throttled(doing, ", at its token service")
+                case Verdict.FAILING:
+                    wait_s = tries.wait_after_failure(self._timing.chance(), retry_after_s)
+                    final = RegistryFailedError(
+                        f"the token service of {doing.registry} keeps answering {status} when asked to {doing}"
+                    )
+                case _:
+                    wait_s, final = None, _refused(status, body or b"", doing, identity)
+            if wait_s is None:
+                raise final
+            await self._timing.sleep(wait_s)
+
+    def _request(self, wish: TokenWish, doing: Doing) -> Request:
+        """Credentials leave only over TLS, unless plain HTTP was asked for."""
+        realm = urlsplit(wish.realm)
+        if realm.scheme not in ("http", "https") or not realm.hostname:
+            raise RegistryFailedError(f"{doing.registry} names a token service that is no URL: {wish.realm!r}")
+        credential = wish.credential
+        if realm.scheme == "http" and credential is not None and not self._insecure:
+            raise UnauthorizedError(
+                f"{doing.registry} wants its credentials sent to {realm.hostname} in plain HTTP; they were not sent",
+                hint="use --insecure if that is really meant",
+            )
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json"}
+        fields = [("service", wish.service)] if wish.service else []
+        if credential is not None and credential.identity_token is not None:
+            fields += [
+                ("grant_type", "refresh_token"),
+                ("client_id", _CLIENT_ID),
+                ("refresh_token", credential.identity_token),
+                ("scope", " ".join(wish.scopes)),
+            ]
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            return Request("POST", wish.realm, headers, urlencode(fields).encode(), insecure=self._insecure)
+        fields += [("scope", scope) for scope in wish.scopes]
+        if credential is not None:
+            fields.append(("account", credential.username))
+            headers["Authorization"] = credential.basic_header()
+        separator = "&" if realm.query else "?"
+        url = f"{wish.realm}{separator}{urlencode(fields, safe=':,/')}" if fields else wish.realm
+        return Request("GET", url, headers, insecure=self._insecure)
+
+
+def wish_for(challenge: Challenge, scopes: tuple[str, ...], credential: Credential | None) -> TokenWish:
+    """Return the wish for a token that answers a Bearer ``challenge``."""
+    parameters = challenge.parameters
+    return TokenWish(parameters.get("realm", ""), parameters.get("service"), scopes, credential)
+
+
+def _parse_token(body: bytes | None, asked_at_s: float, doing: Doing) -> Token:
+    """``token`` and ``access_token`` mean the same; life counts from our question, so clocks need not agree."""
+    try:
+        fields: Any = msgspec.json.decode(body or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = None
+    secret = _first_text(fields, ("token", "access_token")) if isinstance(fields, dict) else None
+    if secret is None:
+        raise RegistryFailedError(f"the token service of {doing.registry} answered without a token")
+    life_s = fields.get("expires_in")
+    if not isinstance(life_s, int | float) or isinstance(life_s, bool) or life_s <= 0:
+        life_s = _DEFAULT_LIFE_S
+    return Token(secret, asked_at_s + life_s - min(30.0, life_s * 0.1))
+
+
+def _first_text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if isinstance(value := fields.get(name), str) and value), None)
+
+
+def _refused(status: int, body: bytes, doing: Doing, identity: Identity) -> Exception:
+    match status:
+        case 400 | 401 if identity.origin is not None:
+            return unauthorized(doing, identity)
+        case 401:
+            return unauthorized(doing, identity)
+        case 403:
+            return denied(doing, identity)
+        case 404:
+            return RegistryFailedError(f"the token service that {doing.registry} names does not exist (404)")
+        case _:
+            return refusal(status, body, doing, identity)
+
+
+def _unanswered(error: TransportError, doing: Doing) -> Exception:
+    if error.explained is not None:
+        return error.explained
+    text = f"the token service of {doing.registry} gave no answer: {error.text}"
+    if error.kind in (FailureKind.BROKEN, FailureKind.IDLE):
+        return InterruptedTransferError(text)
+    return UnreachableError(text, hint="check name, route, firewall and proxy of that host as well")

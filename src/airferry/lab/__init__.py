@@ -1,0 +1,38 @@
+"""The lab: a made-up OpenShift release in the real shape, and an upstream on loopback that behaves like quay.io.
+
+It serves the demo, the tests and the benchmarks, and stands beside ``app``: nothing below ``app`` imports it. It
+shares no code with our client, our server or our places on disk, so that a mistake there meets something foreign.
+"""
+
+from airferry.lab.calls import Endpoint
+from airferry.lab.certificates import Certificates, Flaw, make_certificates
+from airferry.lab.faults import Faults, Rule
+from airferry.lab.keys import LabKey
+from airferry.lab.policy import Authentication, Policy
+from airferry.lab.release import PublishedRelease, publish_release
+from airferry.lab.sending import LoggedRequest
+from airferry.lab.shape import DEMO, R190, S74, SMALL, Shape
+from airferry.lab.store import LabStore
+from airferry.lab.upstream import Upstream
+
+__all__ = [
+    "DEMO",
+    "R190",
+    "S74",
+    "SMALL",
+    "Authentication",
+    "Certificates",
+    "Endpoint",
+    "Faults",
+    "Flaw",
+    "LabKey",
+    "LabStore",
+    "LoggedRequest",
+    "Policy",
+    "PublishedRelease",
+    "Rule",
+    "Shape",
+    "Upstream",
+    "make_certificates",
+    "publish_release",
+]

@@ -1,0 +1,23 @@
+"""Removable media: what is on a tree on disk, whether it is whole, our records beside it, and how to serve it.
+
+Knows trees, not registries and not OpenShift. Only :mod:`airferry.media.records` writes.
+"""
+
+from airferry.media.inventory import Inventory, RepositoryContent, take_inventory
+from airferry.media.records import Records
+from airferry.media.served import ServedTree
+from airferry.media.verification import BrokenImage, Fault, FaultKind, Verification, VerifyProgress, verify
+
+__all__ = [
+    "BrokenImage",
+    "Fault",
+    "FaultKind",
+    "Inventory",
+    "Records",
+    "RepositoryContent",
+    "ServedTree",
+    "Verification",
+    "VerifyProgress",
+    "take_inventory",
+    "verify",
+]

@@ -1,0 +1,146 @@
+"""The page that travels with the disk: what to type on the far side, in which order. Same input, same bytes."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from airferry.oci import Digest
+
+REGISTRY_PLACEHOLDER = "REGISTRY/REPOSITORY"
+
+
+@dataclass(frozen=True, slots=True)
+class RunBook:
+    """What the page speaks of. Paths are as seen on the far side, relative to the folder that holds the page.
+
+    ``registry`` is HOST[:PORT]/REPOSITORY, or the placeholder when it is not known yet. ``fragment`` is the file
+    with the section for install-config.yaml, ``mirror_objects`` the files with cluster objects,
+    ``signature_files`` the signature ConfigMaps. ``components`` counts the images besides the release image.
+    ``tool`` is the executable on the disk, None when it was not put there; ``verification_keys`` are key files.
+    """
+
+    version: str
+    arch: str
+    digest: Digest
+    components: int
+    disk: str
+    tag: str
+    registry: str = REGISTRY_PLACEHOLDER
+    repository_path: str = "openshift/release"
+    fragment: str = "imageDigestSources.yaml"
+    mirror_objects: tuple[str, ...] = ()
+    signature_files: tuple[str, ...] = ()
+    tool: str | None = None
+    unverified: bool = False
+    verification_keys: tuple[str, ...] = field(default=())
+
+
+def print_runbook(book: RunBook) -> str:
+    """Return the page as Markdown, ending in a newline."""
+    sections = (_opening(book), _check(book), _load(book), _extract(book), _configure(book), _prove(book))
+    return "\n".join(section for section in sections if section)
+
+
+def _opening(book: RunBook) -> str:
+    lines = [
+        f"# OpenShift {book.version} ({book.arch}) from this disk to a mirror registry",
+        "",
+        f"This disk carries the release image and its {book.components} component images.",
+        "",
+        f"- release: `{book.digest}`",
+        f"- on the disk: `file://{book.repository_path}:{book.tag}` in `{book.disk}`",
+        f"- mirror: `{book.registry}`",
+    ]
+    if book.registry == REGISTRY_PLACEHOLDER:
+        lines.append(
+            f"\nReplace `{REGISTRY_PLACEHOLDER}` with your mirror, such as `mirror.example.com:8443/ocp4/openshift4`."
+        )
+    if book.unverified:
+        lines.append("\n**The signature of this release was not verified.** `--allow-unverified` is needed below.")
+    return "\n".join(lines) + "\n"
+
+
+def _check(book: RunBook) -> str:
+    return _section(
+        "Check the disk",
+        "Every byte is read and compared with its digest; a damaged file is named with the images it breaks.",
+        [[*_program(book), "media", "verify", book.disk]],
+    )
+
+
+def _load(book: RunBook) -> str:
+    host = book.registry.split("/", 1)[0]
+    command = [
+        *_program(book),
+        "release",
+        "mirror",
+        f"--from=file://{book.repository_path}:{book.tag}",
+        f"--from-dir={book.disk}",
+        f"--to={book.registry}",
+        *_trust_options(book),
+    ]
+    return _section(
+        "Load the mirror registry",
+        "If it stops, the same command goes on where it stopped. `login` asks for the password and tries it first.",
+        [[*_program(book), "login", host], command],
+    )
+
+
+def _extract(book: RunBook) -> str:
+    command = [
+        *_program(book),
+        "release",
+        "extract",
+        "--command=openshift-install",
+        f"--from={book.registry}@{book.digest}",
+    ]
+    return _section(
+        "Take out the installer",
+        f"It installs exactly this release, from the mirror. `./openshift-install version` must print {book.digest}.",
+        [command, ["./openshift-install", "version"]],
+    )
+
+
+def _configure(book: RunBook) -> str:
+    text = (
+        f"For a new cluster, put the content of `{book.fragment}` into install-config.yaml, with the mirror's CA as\n"
+        "`additionalTrustBundle` and its user in `pullSecret`."
+    )
+    objects = [["oc", "apply", "-f", name] for name in (*book.mirror_objects, *book.signature_files)]
+    if objects:
+        text += " For a cluster that runs already, apply the objects:"
+    return _section("Tell the cluster about the mirror", text, objects)
+
+
+def _prove(book: RunBook) -> str:
+    if not book.mirror_objects:
+        return ""
+    update = [
+        ["oc", "adm", "upgrade", f"--to-image={book.registry}@{book.digest}"],
+    ]
+    return _section(
+        "Update a cluster that runs already",
+        "Wait until the nodes have taken over the new registries.conf (`oc get machineconfigpool`), then:",
+        update,
+    )
+
+
+def _program(book: RunBook) -> Sequence[str]:
+    return (book.tool or "airferry",)
+
+
+def _trust_options(book: RunBook) -> list[str]:
+    keys = [f"--verification-key={key}" for key in book.verification_keys]
+    return [*keys, *(["--allow-unverified"] if book.unverified else [])]
+
+
+def _section(title: str, text: str, commands: Sequence[Sequence[str]]) -> str:
+    lines = [f"## {title}", "", text, ""]
+    if commands:
+        lines.extend(("```", *(_command(command) for command in commands), "```", ""))
+    return "\n".join(lines)
+
+
+def _command(words: Sequence[str]) -> str:
+    """Return the words as typed in a shell; the placeholder and what is safe stay unquoted."""
+    return " ".join(shlex.quote(word) for word in words)

@@ -1,0 +1,49 @@
+"""The embedded mirror registry: the distribution API over any store, and a store of its own.
+
+Knows the protocol, who may do what, and how to keep content so that nothing acknowledged is lost. Does not know
+that OpenShift exists. Start one with :func:`serve`, serve another place read-only with :func:`serve_store`, or
+build on :func:`make_app` and :func:`serve_app`.
+"""
+
+from airferry.registry.access import Access, Everyone, Policy, Verb, Visitor
+from airferry.registry.application import make_app
+from airferry.registry.body import Limits
+from airferry.registry.certificates import make_ca, make_leaf, server_context
+from airferry.registry.passwords import BasicAccess, Passwords
+from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
+from airferry.registry.provision import Provisioned, init, is_initialized
+from airferry.registry.routes import parse_endpoint, repository_of
+from airferry.registry.server import Running, serve, serve_app, serve_store
+from airferry.registry.settings import Settings, TlsFiles
+from airferry.registry.store import RegistryStore
+
+__all__ = [
+    "Access",
+    "BasicAccess",
+    "Everyone",
+    "Limits",
+    "Passwords",
+    "Policy",
+    "Provisioned",
+    "ReadableStore",
+    "RegistryStore",
+    "Running",
+    "Settings",
+    "StoredBlob",
+    "StoredManifest",
+    "TlsFiles",
+    "Verb",
+    "Visitor",
+    "WritableStore",
+    "init",
+    "is_initialized",
+    "make_app",
+    "make_ca",
+    "make_leaf",
+    "parse_endpoint",
+    "repository_of",
+    "serve",
+    "serve_app",
+    "serve_store",
+    "server_context",
+]

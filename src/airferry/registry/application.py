@@ -1,0 +1,167 @@
+"""The registry as an aiohttp application: route, admit, answer, refuse, log.
+
+It makes no assumption about where it runs: wrap it in middlewares, mount it behind other ports, give it any
+store. Source of the protocol: OCI distribution-spec 1.1, Docker Registry HTTP API v2.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from airferry.errors import AirferryError
+from airferry.oci.wire import WireCode
+from airferry.registry.access import Access, Everyone, Verb, Visitor
+from airferry.registry.body import Limits, expect_nothing_yet
+from airferry.registry.errors import UploadRangeError
+from airferry.registry.handlers import blobs, listings, manifests, uploads
+from airferry.registry.handlers.call import IDENTITY, Call, refusal
+from airferry.registry.protocol import ReadableStore
+from airferry.registry.refusals import refusal_of
+from airferry.registry.routes import (
+    BlobAt,
+    Catalog,
+    Endpoint,
+    ManifestAt,
+    Ping,
+    Referrers,
+    TagList,
+    UploadAt,
+    Uploads,
+    parse_endpoint,
+    repository_of,
+)
+from airferry.registry.upload import print_progress
+
+logger: Final = logging.getLogger("airferry.registry")
+
+Handler = Callable[[Call, Any], Awaitable[web.StreamResponse]]
+
+_ANSWERS: Final[dict[tuple[type[Endpoint], str], tuple[Verb, Handler]]] = {
+    (Ping, "GET"): (Verb.PING, listings.ping),
+    (Catalog, "GET"): (Verb.LIST, listings.list_repositories),
+    (TagList, "GET"): (Verb.PULL, listings.list_tags),
+    (Referrers, "GET"): (Verb.PULL, listings.list_referrers),
+    (ManifestAt, "GET"): (Verb.PULL, manifests.get_manifest),
+    (ManifestAt, "PUT"): (Verb.PUSH, manifests.put_manifest),
+    (ManifestAt, "DELETE"): (Verb.DELETE, manifests.delete_manifest),
+    (BlobAt, "GET"): (Verb.PULL, blobs.get_blob),
+    (BlobAt, "DELETE"): (Verb.DELETE, blobs.delete_blob),
+    (Uploads, "POST"): (Verb.PUSH, uploads.begin),
+    (UploadAt, "GET"): (Verb.PUSH, uploads.look),
+    (UploadAt, "PATCH"): (Verb.PUSH, uploads.receive),
+    (UploadAt, "PUT"): (Verb.PUSH, uploads.finish),
+    (UploadAt, "DELETE"): (Verb.PUSH, uploads.cancel),
+}
+"""The whole API: what each method of each endpoint wants to do, and who answers it. HEAD goes as GET."""
+
+
+class _Registry:
+    """The one handler of the application."""
+
+    def __init__(self, store: ReadableStore, access: Access | None, limits: Limits) -> None:
+        self._store = store
+        self._access = access
+        self._limits = limits
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request; every refusal has a body of the distribution API."""
+        started_s = time.monotonic()
+        endpoint: Endpoint | None = None
+        try:
+            endpoint, trouble = _parse(request)
+            answer = await self._answer(request, endpoint, trouble)
+        except AirferryError as error:
+            answer = self._refuse(request, error, endpoint)
+        except ConnectionError:
+            _log(request, 499, 0, started_s)
+            raise
+        except Exception:
+            logger.exception("request failed", extra={"method": request.method, "path": request.path})
+            answer = refusal(500, WireCode.UNKNOWN, "the registry failed; its log says why")
+        if not answer.prepared:
+            answer.headers.update(IDENTITY)
+        _log(request, answer.status, _sent_bytes(answer), started_s)
+        return answer
+
+    async def _answer(
+        self, request: web.Request, endpoint: Endpoint | None, trouble: AirferryError | None
+    ) -> web.StreamResponse:
+        method = "GET" if request.method == "HEAD" else request.method
+        verb, handler = _ANSWERS.get((type(endpoint), method), (Verb.PULL, None)) if endpoint else (Verb.PING, None)
+        visitor = await self._admit(request, verb, repository_of(endpoint) if endpoint else None)
+        if trouble is not None:
+            raise trouble
+        if handler is None:
+            allowed = ", ".join(name for kind, name in _ANSWERS if kind is type(endpoint))
+            message = f"{request.method} is not possible here"
+            return refusal(405, WireCode.UNSUPPORTED, message, {"Allow": allowed})
+        return await handler(Call(request, self._store, visitor, self._limits), endpoint)
+
+    async def _admit(self, request: web.Request, verb: Verb, path: str | None) -> Visitor:
+        if self._access is None:
+            return Everyone()
+        return await self._access.admit(request.headers.get("Authorization"), verb, path)
+
+    def _refuse(self, request: web.Request, error: AirferryError, endpoint: Endpoint | None) -> web.StreamResponse:
+        status, code = refusal_of(error, endpoint)
+        headers: dict[str, str] = {}
+        if status == 401 and self._access is not None:
+            headers["WWW-Authenticate"] = self._access.challenge
+        if status == 429:
+            headers["Retry-After"] = "2"
+        if isinstance(error, UploadRangeError):
+            headers |= {"Range": print_progress(error.received_bytes), "Location": request.path}
+        if status >= 500:
+            logger.error("request failed: %s", error.message, extra={"code": error.code})
+        return refusal(status, code, error.message, headers)
+
+
+def _parse(request: web.Request) -> tuple[Endpoint | None, AirferryError | None]:
+    """Return the endpoint, or why there is none: told only to those who are let in."""
+    try:
+        return parse_endpoint(request.rel_url.raw_path), None
+    except AirferryError as error:
+        return None, error
+
+
+def make_app(
+    store: ReadableStore,
+    access: Access | None = None,
+    *,
+    limits: Limits | None = None,
+    middlewares: Sequence[Middleware] = (),
+) -> web.Application:
+    """Return the registry over ``store`` as an application; whoever calls this closes the store.
+
+    Without ``access`` everybody may do everything. A store without the write half refuses writes with 405.
+    Serve it with :func:`airferry.registry.serve_app`, or with an ``aiohttp.web.AppRunner`` made with
+    ``auto_decompress=False``, without which compressed bodies change their digest.
+    """
+    registry = _Registry(store, access, limits or Limits())
+    app = web.Application(middlewares=middlewares)
+    app.router.add_route("*", "/{tail:.*}", registry.answer, expect_handler=expect_nothing_yet)
+    return app
+
+
+def _sent_bytes(answer: web.StreamResponse) -> int:
+    if answer.prepared:
+        return answer.body_length
+    return answer.content_length or 0
+
+
+def _log(request: web.Request, status: int, size_bytes: int, started_s: float) -> None:
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    fields = {
+        "method": request.method,
+        "path": request.rel_url.raw_path,
+        "status": status,
+        "size_bytes": size_bytes,
+        "duration_s": round(time.monotonic() - started_s, 6),
+        "remote": request.remote,
+    }
+    logger.info("%(method)s %(path)s %(status)s", fields, extra=fields)

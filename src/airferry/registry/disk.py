@@ -1,0 +1,56 @@
+"""The way to the disk: every call that may wait for it runs in one pool of threads.
+
+The pool is our own and not the loop's default one: the registry also runs inside loops that belong to
+others, and slow fsyncs must not keep their work waiting.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
+
+from airferry.registry.errors import NoSpaceError, ReadOnlyError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_POOL: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="airferry-registry-disk")
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+async def in_thread(function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    """Run ``function`` in a disk thread and return what it returns, or raise what it raises.
+
+    A cancelled caller leaves only when the thread is done: it is about to close the file that the thread uses.
+    """
+    call = partial(function, *args, **kwargs) if kwargs else partial(function, *args)
+    future = asyncio.get_running_loop().run_in_executor(_POOL, call)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        raise
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn a full disk into NoSpaceError and a read-only one into ReadOnlyError; ``what`` names the work."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError(
+                f"no space left while {what}", hint="free space on the registry's disk; pushes then work again"
+            ) from error
+        if error.errno in _READ_ONLY:
+            raise ReadOnlyError(
+                f"the registry's folder cannot be written to while {what}: {error.strerror}",
+                hint="check owner, mode and mount options of the registry's folder",
+            ) from error
+        raise

@@ -1,0 +1,1 @@
+"""HTTP words to store calls and back, one module for each noun of the distribution API."""

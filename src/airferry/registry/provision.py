@@ -1,0 +1,112 @@
+"""Making a registry's folder: CA, server certificate, users, settings.
+
+Files: ``registry.toml``, ``ca.crt`` and ``ca.key``, ``server.crt`` and ``server.key``, ``users.htpasswd``, and
+``admin-password`` when the password is ours. What is secret has mode 0600. ``registry.toml`` is written last, so a
+folder that has it is whole, and a run that was broken off can simply be started again.
+"""
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import tomli_w
+
+from airferry.errors import UsageError
+from airferry.registry.certificates import make_ca, make_leaf
+from airferry.registry.disk import disk_errors
+from airferry.registry.errors import InUseError
+from airferry.registry.passwords import hash_password
+from airferry.registry.settings import CA_FILE, CONFIG_FILE, DEFAULT_LISTEN, USERS_FILE, parse_listen
+
+PASSWORD_FILE: Final = "admin-password"  # noqa: S105 - a file name
+_PASSWORD_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What ``init`` made. ``password_file`` is None when the caller chose the password."""
+
+    root: Path
+    ca_certificate: Path
+    user: str
+    password_file: Path | None
+    hosts: tuple[str, ...]
+
+
+def is_initialized(root: Path) -> bool:
+    """Whether ``root`` holds a registry that can be served."""
+    return (root / CONFIG_FILE).is_file()
+
+
+def init(
+    root: Path,
+    hosts: Sequence[str],
+    *,
+    listen: str = DEFAULT_LISTEN,
+    user: str = "admin",
+    password: str | None = None,
+) -> Provisioned:
+    """Make a registry in ``root``: its own CA, a certificate for ``hosts``, one user.
+
+    Without ``password`` a random one is written to ``admin-password``, once, and nowhere else. Raises
+    InUseError when there is a registry already (nothing is changed), UsageError, ReadOnlyError, NoSpaceError.
+    """
+    parse_listen(listen)
+    _check_user(user)
+    if is_initialized(root):
+        raise InUseError(
+            f"{root} holds a registry already",
+            hint="serve it with `airferry registry serve --root …`, or choose another folder",
+        )
+    now = datetime.now(UTC)
+    ca = make_ca(f"airferry registry CA {now:%Y-%m-%d} {secrets.token_hex(3)}", now)
+    leaf = make_leaf(ca, hosts, now)
+    chosen = password if password is not None else secrets.token_urlsafe(_PASSWORD_BYTES)
+    hashed = hash_password(chosen)
+    with disk_errors(f"initialising {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        _write(root / "ca.key", ca.key_pem, 0o600)
+        _write(root / CA_FILE, ca.certificate_pem, 0o644)
+        _write(root / "server.key", leaf.key_pem, 0o600)
+        _write(root / "server.crt", leaf.certificate_pem + ca.certificate_pem, 0o644)
+        _write(root / USERS_FILE, f"{user}:{hashed}\n".encode(), 0o600)
+        if password is None:
+            _write(root / PASSWORD_FILE, f"{chosen}\n".encode(), 0o600)
+        _write(root / CONFIG_FILE, _config(listen), 0o644)
+    password_file = root / PASSWORD_FILE if password is None else None
+    return Provisioned(root, root / CA_FILE, user, password_file, tuple(dict.fromkeys(hosts)))
+
+
+def _config(listen: str) -> bytes:
+    fields = {
+        "listen": listen,
+        "tls": {"certificate": "server.crt", "key": "server.key"},
+        "access": {"users": USERS_FILE, "anonymous_pull": False},
+    }
+    return (
+        b"# Written by `airferry registry init`. Paths are relative to this folder.\n" + tomli_w.dumps(fields).encode()
+    )
+
+
+def _check_user(name: str) -> None:
+    if not name or len(name) > 255 or not name.isprintable() or ":" in name or name.startswith("#"):
+        raise UsageError(f"{name[:40]!r} cannot be a user name", hint="letters and digits, no colon")
+
+
+def _write(file: Path, content: bytes, mode: int) -> None:
+    """Write a whole file with ``mode`` from its first moment on, durable, replacing what a broken run left."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        temporary.rename(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

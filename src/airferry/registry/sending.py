@@ -1,0 +1,76 @@
+"""Sending stored content: read from the file in disk threads, a block ahead of the network."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from airferry.registry.disk import in_thread
+from airferry.registry.errors import DamagedError
+
+logger: Final = logging.getLogger("airferry.registry")
+
+_BLOCK_BYTES: Final = 512 * 1024
+"""One read and one write. Larger blocks cost memory for each connection and gain nothing measurable."""
+
+
+async def send_content(
+    request: web.Request, content: Path | bytes, first: int, end: int, status: int, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Answer with the bytes from ``first`` up to ``end`` of ``content``.
+
+    Raises DamagedError when the file cannot be opened or has no first block; a file that ends too early after
+    that breaks the connection, so that a client never takes a part for the whole.
+    """
+    if isinstance(content, bytes):
+        return web.Response(status=status, headers=headers, body=content[first:end])
+    try:
+        descriptor, block = await in_thread(_open, content, first, min(end, first + _BLOCK_BYTES))
+    except FileNotFoundError:
+        raise DamagedError(f"the file of {content.name} is gone", hint="push the image again") from None
+    try:
+        if first + len(block) >= end:
+            return web.Response(status=status, headers=headers, body=block)
+        return await _stream(request, descriptor, block, first, end, web.StreamResponse(status=status, headers=headers))
+    finally:
+        os.close(descriptor)
+
+
+async def _stream(
+    request: web.Request, descriptor: int, block: bytes, offset: int, end: int, answer: web.StreamResponse
+) -> web.StreamResponse:
+    await answer.prepare(request)
+    while True:
+        offset += len(block)
+        wanted = min(_BLOCK_BYTES, end - offset)
+        following = asyncio.ensure_future(in_thread(os.pread, descriptor, wanted, offset)) if wanted else None
+        try:
+            await answer.write(block)
+        finally:
+            # The thread must be done with the file before the caller closes it.
+            block = await following if following is not None else b""
+        if not wanted:
+            break
+        if not block:
+            logger.error("a stored file is too short", extra={"path": request.path, "size_bytes": offset})
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionAbortedError("the rest of the promised bytes is not there")
+    await answer.write_eof()
+    return answer
+
+
+def _open(file: Path, first: int, end: int) -> tuple[int, bytes]:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        block = os.pread(descriptor, end - first, first)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if end > first and not block:
+        os.close(descriptor)
+        raise DamagedError(f"the file of {file.name} ends before byte {first}", hint="push the image again")
+    return descriptor, block

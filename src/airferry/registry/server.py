@@ -1,0 +1,144 @@
+"""Serving: a socket, TLS, start and stop. Runs inside any event loop and leaves it as it was."""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from airferry.errors import UsageError
+from airferry.registry.access import Access, Policy
+from airferry.registry.application import make_app
+from airferry.registry.body import Limits
+from airferry.registry.certificates import server_context
+from airferry.registry.disk import disk_errors, in_thread
+from airferry.registry.errors import InUseError
+from airferry.registry.passwords import BasicAccess, Passwords
+from airferry.registry.protocol import ReadableStore
+from airferry.registry.settings import Settings, parse_listen
+from airferry.registry.store import RegistryStore
+
+STALE_UPLOAD_S: Final = 24 * 3600
+"""Uploads that nobody touched for this long are forgotten at the start."""
+
+_BODY_BUFFER_BYTES: Final = 512 * 1024
+_MOST_HEADER_BYTES: Final = 32 * 1024  # room for the tokens of large directories
+_DRAIN_S: Final = 3.0
+_STOP_S: Final = 10.0
+_BACKLOG: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that accepts connections. ``url`` is where, with the port that was really taken."""
+
+    url: str
+    port: int
+    is_tls: bool
+
+
+@asynccontextmanager
+async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIterator[Running]:
+    """Serve the registry in ``settings.root`` until the block ends; requests under way are then finished.
+
+    Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (users file).
+    """
+    context = server_context(settings.tls) if settings.tls else None
+    passwords = await Passwords.read(settings.users) if settings.users else None
+    access = BasicAccess(passwords, Policy(settings.anonymous_pull)) if passwords else None
+    try:
+        store = await in_thread(_open_store, settings)
+        try:
+            await store.driver.sweep(STALE_UPLOAD_S)
+            async with serve_store(store, access, settings.listen, tls=context, limits=limits) as running:
+                yield running
+        finally:
+            await store.close()
+    finally:
+        if passwords is not None:
+            passwords.close()
+
+
+@asynccontextmanager
+async def serve_store(
+    store: ReadableStore,
+    access: Access | None = None,
+    listen: str = "127.0.0.1:0",
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[Running]:
+    """Serve any store, such as a disk tree that only reads; the caller closes it. Raises InUseError."""
+    async with serve_app(make_app(store, access, limits=limits), listen, tls=tls) as running:
+        yield running
+
+
+@asynccontextmanager
+async def serve_app(
+    app: web.Application, listen: str = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Running]:
+    """Serve an application made by :func:`make_app`, alone or wrapped. Raises InUseError, UsageError."""
+    listener = _bind(listen)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,  # a compressed body is content, not a way to send content
+        read_bufsize=_BODY_BUFFER_BYTES,
+        max_line_size=_MOST_HEADER_BYTES,
+        max_field_size=_MOST_HEADER_BYTES,
+        lingering_time=_DRAIN_S,
+        shutdown_timeout=_STOP_S,
+    )
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener, ssl_context=tls, backlog=_BACKLOG).start()
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        yield Running(f"{'https' if tls else 'http'}://{shown}:{port}", port, tls is not None)
+    finally:
+        await runner.cleanup()
+        listener.close()
+
+
+def _open_store(settings: Settings) -> RegistryStore:
+    with disk_errors(f"opening the registry in {settings.root}"):
+        settings.root.mkdir(parents=True, exist_ok=True)
+        probe = settings.root / f".writable-{os.getpid()}"
+        with suppress(FileNotFoundError):
+            probe.touch()
+            probe.unlink()
+    return RegistryStore.on_disk(settings.root)
+
+
+def _bind(listen: str) -> socket.socket:
+    host, port = parse_listen(listen)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise UsageError(
+            f"cannot listen on {listen}: {error.strerror}", hint="give an address of this machine"
+        ) from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _bind_error(listen, error) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _bind_error(listen: str, error: OSError) -> InUseError | UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return InUseError(
+            f"the address {listen} is taken by another program", hint="choose another port with --listen HOST:PORT"
+        )
+    if error.errno == errno.EACCES:
+        return UsageError(f"not allowed to listen on {listen}", hint="choose a port above 1023")
+    return UsageError(f"cannot listen on {listen}: {error.strerror}", hint="give an address of this machine")

@@ -1,0 +1,90 @@
+"""Find what is attached to images: Sigstore tags (``.sig``, ``.att``) and OCI referrers.
+
+Sources: cosign's tag scheme ``sha256-<hex>.sig``; distribution-spec "Listing Referrers".
+"""
+
+from collections.abc import Callable, Iterable
+
+from airferry.content.errors import DeniedError, NotFoundError
+from airferry.errors import MalformedError, UnsupportedError
+from airferry.oci import Digest, Reference, Repository
+from airferry.plan import CopyRequest
+from airferry.survey.crew import work_through
+from airferry.survey.sources import Findings, OpenSource, survey_sources
+
+_NOT_THERE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
+
+TAG_SUFFIXES = (".sig", ".att")
+"""Attachments that travel: signatures and attestations. SBOM tags (``.sbom``) were given up by cosign."""
+
+
+async def find_attachments(
+    requests: Iterable[CopyRequest],
+    findings: Findings,
+    open_source: OpenSource,
+    *,
+    workers: int = 16,
+    on_asked: Callable[[], None] = lambda: None,
+) -> tuple[CopyRequest, ...]:
+    """Return requests for everything attached to the images of ``requests``, and read it into ``findings``.
+
+    Asked for each image and, when it is an index, for each of its children; what is found is asked in turn, so
+    that an attestation of a signature travels too. Nothing attached is no gap.
+    """
+    found: dict[tuple[Repository, Repository, str], CopyRequest] = {}
+    asked: set[tuple[Repository, Repository, Digest]] = set()
+
+    async def ask(image: tuple[CopyRequest, Digest]) -> list[tuple[CopyRequest, Digest]]:
+        request, digest = image
+        source, destination = request.source.repository, request.destination
+        if (source, destination, digest) in asked:
+            return []
+        asked.add((source, destination, digest))
+        new = [
+            attachment
+            for attachment in await _attached_to(request, digest, open_source)
+            if (source, destination, str(attachment.source)) not in found
+        ]
+        found.update({(source, destination, str(attachment.source)): attachment for attachment in new})
+        await survey_sources(new, open_source, workers=2, known=findings)
+        on_asked()
+        return [(attachment, findings.roots[attachment]) for attachment in new if attachment in findings.roots]
+
+    images = [
+        (request, digest)
+        for request in requests
+        if request in findings.roots
+        for digest in _image_digests(findings.roots[request], findings)
+    ]
+    await work_through(images, ask, workers=workers)
+    return tuple(request for key, request in sorted(found.items()) if request in findings.roots)
+
+
+def _image_digests(root: Digest, findings: Findings) -> list[Digest]:
+    children = findings.manifests[root].children if root in findings.manifests else ()
+    return [root, *(child.digest for child in children if child.digest in findings.manifests)]
+
+
+async def _attached_to(request: CopyRequest, digest: Digest, open_source: OpenSource) -> list[CopyRequest]:
+    repository = request.source.repository
+    source = open_source(repository.place)
+    attached = []
+    for suffix in TAG_SUFFIXES:
+        tag = f"{digest.algorithm}-{digest.hex}{suffix}"
+        try:
+            # Resolved now, so that what is planned is what was seen even if the tag moves meanwhile.
+            target = await source.resolve_tag(repository.path, tag)
+        except _NOT_THERE:
+            continue
+        attached.append(_attachment(request, Reference(repository, None, target), (tag,), f"{suffix[1:]} of"))
+    try:
+        referrers = await source.list_referrers(repository.path, digest)
+    except _NOT_THERE:
+        referrers = ()
+    for referrer in referrers:
+        attached.append(_attachment(request, Reference(repository, None, referrer.digest), (), "referrer of"))
+    return attached
+
+
+def _attachment(request: CopyRequest, source: Reference, tags: tuple[str, ...], word: str) -> CopyRequest:
+    return CopyRequest(source, request.destination, tags, f"{word} {request.name}", optional=True)

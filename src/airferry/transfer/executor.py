@@ -1,0 +1,180 @@
+"""A fixed set of workers carries out a plan: manifests as soon as they can be put, the largest blobs early.
+
+The plan is an intention: writes are idempotent, and a declined mount falls back to a copy. Tags are moved when
+everything else has been tried, so that a reader never finds a tag before its neighbours.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import assert_never
+
+from airferry.content.protocol import BlobFetch, ByteStream, ContentSink, ContentSource, Mounting
+from airferry.errors import AirferryError
+from airferry.oci import Descriptor, Place, Repository
+from airferry.plan import CopyBlob, MountBlob, Plan, PutManifest, PutTag, Step
+from airferry.transfer.outcome import FATAL, Failure, Outcome
+from airferry.transfer.progress import Progress, Silent
+
+logger = logging.getLogger(__name__)
+
+OpenSource = Callable[[Place], ContentSource]
+OpenSink = Callable[[Place], ContentSink]
+
+
+async def carry_out(
+    plan: Plan,
+    open_source: OpenSource,
+    open_sink: OpenSink,
+    *,
+    workers: int = 8,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Do every step of ``plan`` that can be done and return what came of it.
+
+    A step that fails on its own content is kept as a failure, and what waits for it is skipped; an error that
+    would hit everything alike (outcome.FATAL) stops the run and is raised, with all finished work kept.
+    """
+    run = _Run(plan, open_source, open_sink, progress or Silent())
+    await run.phase([index for index, step in enumerate(plan.steps) if not isinstance(step, PutTag)], workers)
+    await run.phase([index for index, step in enumerate(plan.steps) if isinstance(step, PutTag)], workers)
+    return run.outcome
+
+
+def _urgency(step: Step) -> int:
+    """Lower goes first: manifests that are ready, then mounts, then blobs by falling size."""
+    match step:
+        case PutManifest() | PutTag():
+            return -(2**63)
+        case MountBlob():
+            return -(2**62)
+        case CopyBlob():
+            return -step.blob.size_bytes
+        case _:
+            assert_never(step)
+
+
+class _Run:
+    """The state of one run: what waits for what, what is ready, what failed."""
+
+    def __init__(self, plan: Plan, open_source: OpenSource, open_sink: OpenSink, progress: Progress) -> None:
+        self._steps = plan.steps
+        self._needs = plan.needs
+        self._open_source = open_source
+        self._open_sink = open_sink
+        self._progress = progress
+        self._failed = bytearray(len(plan.steps))
+        self.outcome = Outcome()
+
+    async def phase(self, indices: list[int], workers: int) -> None:
+        """Carry out the steps at ``indices``; needs outside of them were settled by an earlier phase."""
+        self._waiting: dict[int, int] = {}
+        self._dependants: dict[int, list[int]] = {}
+        self._ready: list[tuple[int, int]] = []
+        self._left = len(indices)
+        inside = set(indices)
+        for index in indices:
+            open_needs = [need for need in self._needs[index] if need in inside]
+            self._waiting[index] = len(open_needs)
+            for need in open_needs:
+                self._dependants.setdefault(need, []).append(index)
+            if not open_needs:
+                heapq.heappush(self._ready, (_urgency(self._steps[index]), index))
+        if not indices:
+            return
+        self._changed = asyncio.Condition()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(workers, len(indices))):
+                    group.create_task(self._worker())
+        except BaseExceptionGroup as failures:
+            # The first is the cause; the others are workers that met the same wall.
+            raise failures.exceptions[0] from None
+
+    async def _worker(self) -> None:
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._ready) or self._left == 0)
+                if self._left == 0:
+                    return
+                _, index = heapq.heappop(self._ready)
+            await self._attempt(index)
+            async with self._changed:
+                self._settle(index)
+                self._changed.notify_all()
+
+    async def _attempt(self, index: int) -> None:
+        step = self._steps[index]
+        if any(self._failed[need] for need in self._needs[index]):
+            self._failed[index] = 1
+            self.outcome.skipped += 1
+            return
+        self._progress.started(step)
+        try:
+            await self._do(step)
+        except FATAL:
+            raise
+        except AirferryError as error:
+            logger.warning("step failed", extra={"step": type(step).__name__, "code": error.code})
+            self._failed[index] = 1
+            self.outcome.failures.append(Failure(step, error))
+        else:
+            self.outcome.done += 1
+            self._progress.finished(step)
+
+    def _settle(self, index: int) -> None:
+        self._left -= 1
+        for dependant in self._dependants.get(index, ()):
+            self._waiting[dependant] -= 1
+            if self._waiting[dependant] == 0:
+                heapq.heappush(self._ready, (_urgency(self._steps[dependant]), dependant))
+
+    async def _do(self, step: Step) -> None:
+        sink = self._open_sink(step.destination.place)
+        path = step.destination.path
+        match step:
+            case CopyBlob():
+                await self._copy(sink, step.source, path, step.blob)
+            case MountBlob():
+                if isinstance(sink, Mounting) and await sink.mount_blob(path, step.blob, step.sibling.path):
+                    self.outcome.mounted_blobs += 1
+                else:
+                    await self._copy(sink, step.source, path, step.blob)
+            case PutManifest():
+                await sink.write_manifest(path, step.manifest)
+            case PutTag():
+                await sink.write_tag(path, step.tag, step.manifest)
+            case _:
+                assert_never(step)
+
+    async def _copy(self, sink: ContentSink, source: Repository, path: str, blob: Descriptor) -> None:
+        fetch = self._counting_fetch(self._open_source(source.place), source.path, blob)
+        await sink.write_blob(path, blob, fetch)
+        self.outcome.copied_blobs += 1
+
+    def _counting_fetch(self, source: ContentSource, path: str, blob: Descriptor) -> BlobFetch:
+        """Return a fetch that reports bytes as they pass, counting each position of the blob once."""
+        high_water = 0
+
+        @asynccontextmanager
+        async def fetch(offset: int) -> AsyncIterator[ByteStream]:
+            nonlocal high_water
+            if offset > high_water:
+                self._progress.moved(offset - high_water)
+                high_water = offset
+            async with source.open_blob(path, blob, offset) as stream:
+                yield count(stream, offset)
+
+        async def count(stream: ByteStream, position: int) -> ByteStream:
+            nonlocal high_water
+            async for chunk in stream:
+                position += len(chunk)
+                self.outcome.moved_bytes += len(chunk)
+                if position > high_water:
+                    self._progress.moved(position - high_water)
+                    high_water = position
+                yield chunk
+
+        return fetch

@@ -1,0 +1,68 @@
+"""What a destination is known to hold complete, so that a second run need not ask for it all again.
+
+One JSON file for each destination place, under the user's state folder. It is a memory, not a truth: it is
+believed for a limited time, and whoever believes it still asks whether the image's tag or manifest is there.
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airferry.oci import Digest, Place, Repository
+
+BELIEVED_FOR_S = 24 * 3600
+"""How long a record is believed; after that everything is asked for again."""
+
+
+@dataclass(slots=True)
+class HeldRecord:
+    """Images that were seen complete, with their attachments, in one place."""
+
+    file: Path
+    images: dict[str, dict[str, float]] = field(default_factory=dict)
+    bytes_per_second: float | None = None
+
+    def holds(self, repository: Repository, digest: Digest, *, now: float) -> bool:
+        """Whether ``digest`` was seen complete in ``repository`` within the last 24 hours before ``now``."""
+        seen = self.images.get(repository.path, {}).get(digest)
+        return seen is not None and 0 <= now - seen < BELIEVED_FOR_S
+
+    def note(self, repository: Repository, digest: Digest, *, now: float) -> None:
+        """Remember that ``digest`` is complete in ``repository``."""
+        self.images.setdefault(repository.path, {})[digest] = now
+
+    def forget(self, repository: Repository, digest: Digest) -> None:
+        """Stop believing that ``digest`` is complete in ``repository``."""
+        self.images.get(repository.path, {}).pop(digest, None)
+
+    def save(self, *, now: float) -> None:
+        """Write what is still believed. A state folder that cannot be written to costs speed only: no error."""
+        fresh = {
+            path: {digest: seen for digest, seen in held.items() if 0 <= now - seen < BELIEVED_FOR_S}
+            for path, held in self.images.items()
+        }
+        document = {"version": 1, "bytesPerSecond": self.bytes_per_second, "images": fresh}
+        temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(document))
+            temporary.replace(self.file)
+
+
+def load_held(place: Place, state_folder: Path) -> HeldRecord:
+    """Return the record of ``place``; one that is absent, unreadable or of another version is empty."""
+    name = place.address.replace("/", "_").replace(":", "_")
+    file = state_folder / "held" / f"{place.kind}-{name[-80:]}-{Digest.of(str(place).encode()).short}.json"
+    record = HeldRecord(file)
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        document: Any = json.loads(file.read_text())
+        if document.get("version") == 1:
+            record.images = {
+                path: {Digest.parse(digest): float(seen) for digest, seen in held.items()}
+                for path, held in document["images"].items()
+            }
+            record.bytes_per_second = document.get("bytesPerSecond")
+    return record
