@@ -15,6 +15,7 @@ from airferry.errors import AirferryError
 from airferry.oci import Digest, Place
 from airferry.plan import CopyBlob, CopyRequest, Gap, Plan, Step, Summary, plan_copies, summarize
 from airferry.plan.outline import outline
+from airferry.plan.platforms import PlatformFilter, filter_list
 from airferry.plan.summary import bytes_to_write
 from airferry.quantities import print_binary_size, print_decimal_size, print_duration
 from airferry.survey import Findings, Holdings, find_attachments, survey_destinations, survey_sources
@@ -40,9 +41,16 @@ class CopyOptions:
 
 
 async def copy_images(
-    requests: Sequence[CopyRequest], places: Places, options: CopyOptions, narrator: Narrator
+    requests: Sequence[CopyRequest],
+    places: Places,
+    options: CopyOptions,
+    narrator: Narrator,
+    *,
+    platforms: PlatformFilter | None = None,
 ) -> CopyReport:
     """Bring every request to its destination, or with ``dry_run`` say what that would take.
+
+    ``platforms`` filters lists, which changes digests; the narrator is told of each.
 
     Raises what would hit every image alike, and with ``stop_at_gaps`` the first missing source; everything
     that was done stays done, and the same call again goes on from there.
@@ -50,8 +58,8 @@ async def copy_images(
     started = time.monotonic()
     if not options.dry_run:
         await _reserve(requests, places, {})
-    held, open_requests = await _set_held_aside(requests, places, options, narrator)
-    findings, attachments = await _look_at_sources(open_requests, places, options, narrator)
+    held, open_requests = await _set_held_aside(requests, places, options, narrator, platforms)
+    findings, attachments = await _look_at_sources(open_requests, places, options, narrator, platforms)
     wanted = (*open_requests, *attachments)
     holdings, mountable = await _look_at_destinations(wanted, findings, places, options, narrator)
     survey = as_survey(findings, holdings)
@@ -96,11 +104,15 @@ async def _reserve(requests: Sequence[CopyRequest], places: Places, sizes: dict[
 
 
 async def _set_held_aside(
-    requests: Sequence[CopyRequest], places: Places, options: CopyOptions, narrator: Narrator
+    requests: Sequence[CopyRequest],
+    places: Places,
+    options: CopyOptions,
+    narrator: Narrator,
+    platforms: PlatformFilter | None,
 ) -> tuple[dict[CopyRequest, Digest], list[CopyRequest]]:
     """Split off the requests that the record of an earlier run, and one question each, prove complete."""
     held: dict[CopyRequest, Digest] = {}
-    if options.refresh or options.force:
+    if options.refresh or options.force or platforms is not None:
         return held, list(requests)
     now = time.time()
     candidates = [
@@ -132,15 +144,40 @@ async def _set_held_aside(
 
 
 async def _look_at_sources(
-    requests: Sequence[CopyRequest], places: Places, options: CopyOptions, narrator: Narrator
+    requests: Sequence[CopyRequest],
+    places: Places,
+    options: CopyOptions,
+    narrator: Narrator,
+    platforms: PlatformFilter | None,
 ) -> tuple[Findings, tuple[CopyRequest, ...]]:
     narrator.phase("reading manifests", steps=len(requests))
-    findings = await survey_sources(requests, places.source, on_read=lambda manifest: narrator.advance(steps=1))
+    findings = await survey_sources(
+        requests,
+        places.source,
+        on_read=lambda manifest: narrator.advance(steps=1),
+        want_child=platforms.wants if platforms is not None else lambda child: True,
+    )
+    if platforms is not None:
+        _filter_lists(requests, findings, platforms, narrator)
     if not options.attachments:
         return findings, ()
     narrator.phase("looking for signatures and referrers", steps=len(findings.roots))
     attachments = await find_attachments(requests, findings, places.source, on_asked=lambda: narrator.advance(steps=1))
     return findings, attachments
+
+
+def _filter_lists(
+    requests: Sequence[CopyRequest], findings: Findings, platforms: PlatformFilter, narrator: Narrator
+) -> None:
+    """Replace each list by what the filter leaves of it."""
+    for request in requests:
+        root = findings.roots.get(request)
+        if root is None or not findings.manifests[root].is_index:
+            continue
+        filtered = filter_list(findings.manifests[root], platforms, findings.manifests, str(request.source))
+        narrator.warn(filtered.note)
+        findings.manifests[filtered.manifest.digest] = filtered.manifest
+        findings.roots[request] = filtered.manifest.digest
 
 
 async def _look_at_destinations(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from airferry.errors import AirferryError
-from airferry.media.records import read_document, read_documents, write_document
+from airferry.media import Records
 from airferry.oci import Digest
 
 _FOLDER = "releases"
@@ -31,24 +31,25 @@ class UnverifiedReleaseError(AirferryError):
 async def write_record(disk: Path, record: ReleaseRecord, *, private: bool) -> None:
     """Remember ``record`` on ``disk``."""
     document = {
-        "digest": record.digest,
+        "digest": str(record.digest),
         "version": record.version,
         "arch": record.arch_word,
         "publishedAt": record.published_at,
         "verified": record.verified,
     }
-    await write_document(disk, f"{_FOLDER}/{record.digest.algorithm}-{record.digest.hex}", document, private=private)
+    await Records(disk, private=private).write(_name(record.digest), document)
 
 
 async def read_record(disk: Path, digest: Digest) -> ReleaseRecord | None:
     """Return what ``disk`` remembers about the release ``digest``; None when nothing."""
-    document = await read_document(disk, f"{_FOLDER}/{digest.algorithm}-{digest.hex}")
+    document = await Records(disk).find(_name(digest))
     return None if document is None else _parse(document)
 
 
 async def read_records(disk: Path) -> tuple[ReleaseRecord, ...]:
     """Return what ``disk`` remembers about every release on it, by version."""
-    found = [_parse(document) for document in await read_documents(disk, _FOLDER)]
+    records = Records(disk)
+    found = [_parse(await records.read(name)) for name in await records.names(_FOLDER)]
     return tuple(sorted((record for record in found if record), key=lambda record: (record.version, record.digest)))
 
 
@@ -62,6 +63,10 @@ async def refuse_unverified(disk: Path, *, allow_unverified: bool) -> None:
                 f"release {record.version} ({record.digest}) on {disk} was copied without a valid signature",
                 hint="--allow-unverified uses it all the same",
             )
+
+
+def _name(digest: Digest) -> str:
+    return f"{_FOLDER}/{digest.algorithm}-{digest.hex}"
 
 
 def _parse(document: dict[str, Any]) -> ReleaseRecord | None:

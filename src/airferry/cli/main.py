@@ -1,6 +1,7 @@
 """The root of the command line. Groups are imported when one of their commands is asked for."""
 
 import importlib
+import logging
 import sys
 from typing import Final
 
@@ -100,7 +101,20 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our stdout went away (a pager, head): not worth a traceback.
         sys.stderr.close()
         return int(ExitCode.USER)
+    except Exception as error:  # the last door: a bug is reported as one, never as a traceback by itself
+        return _report_bug(error, as_json=as_json)
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _report_bug(error: Exception, *, as_json: bool) -> int:
+    """Say that we failed. The traceback goes to the log, for whoever set --log-level debug."""
+    logging.getLogger("airferry").debug("unexpected failure", exc_info=error)
+    failure = AirferryError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint="this is a bug in airferry; run again with --log-level debug and report what it prints",
+    )
+    report_error(failure, as_json=as_json)
+    return int(ExitCode.FAILED)
 
 
 def _wants_json(arguments: list[str]) -> bool:

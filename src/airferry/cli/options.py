@@ -46,10 +46,13 @@ class SideOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """What is said, where and how. ``output`` is a value of :class:`OutputFormat`, or a word of the command's own."""
+    """What is said, where and how.
+
+    ``output`` is a value of :class:`OutputFormat` or a word of the command's own, ``progress`` of ProgressForm.
+    """
 
     output: str
-    progress: ProgressForm
+    progress: str
     log_level: str
     log_format: str
 
@@ -138,14 +141,14 @@ def says(*words: str) -> Decorator[Any]:
             click.option(
                 "-o",
                 "--output",
-                type=click.Choice([*OutputFormat, *words]),
+                type=click.Choice([*(form.value for form in OutputFormat), *words]),
                 default=OutputFormat.TEXT.value,
                 show_default=True,
                 help="Form of the answer on stdout.",
             ),
             click.option(
                 "--progress",
-                type=click.Choice(ProgressForm),
+                type=click.Choice([form.value for form in ProgressForm]),
                 default=ProgressForm.AUTO.value,
                 show_default=True,
                 help="Form of the progress on stderr: auto is a bar on a terminal and lines elsewhere.",

@@ -1,6 +1,7 @@
 """``airferry release``: info, mirror, extract."""
 
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,7 @@ async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) 
     async with session(reading, saying) as (places, narrator):
         extracted = await extract_release(asked, places, narrator)
     if extracted.content is not None:
-        click.get_binary_stream("stdout").write(extracted.content)
+        sys.stdout.buffer.write(extracted.content)
         return
     print_answer(extracted.text, {"files": [str(file) for file in extracted.files]}, saying.form)
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from airferry.cli.options import OutputOptions, ReadOptions, SideOptions
-from airferry.cli.progress import new_narrator
+from airferry.cli.progress import ProgressForm, new_narrator
 from airferry.errors import AirferryError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def session(
     from airferry.app.places import Places
 
     set_up_logging(saying)
-    narrator = new_narrator(saying.progress)
+    narrator = new_narrator(ProgressForm(saying.progress))
     if reading.skip_verification:
         narrator.warn("--skip-verification does nothing here: digests are always checked")
     try:
@@ -69,7 +69,7 @@ def set_up_logging(saying: OutputOptions) -> None:
     renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=False)
     if saying.log_format == "json":
         renderer = structlog.processors.JSONRenderer()
-    before = [
+    before: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

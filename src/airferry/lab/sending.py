@@ -136,13 +136,11 @@ class Sender:
 
     async def _file(self, response: web.StreamResponse, part: FilePart) -> None:
         transport = self.request.transport
-        # uvloop has no sendfile, and over TLS there is nothing to gain from it.
-        by_system = type(asyncio.get_running_loop()).__module__.startswith("asyncio")
         with part.path.open("rb") as source:
-            if transport is None or self.pace_bytes_per_s is not None or not by_system or transport.get_extra_info("sslcontext") is not None:
-                await self._copy_file(response, source, part)
-            else:
+            if transport is not None and self.pace_bytes_per_s is None and _can_sendfile(transport):
                 await self._send_file(transport, source, part)
+            else:
+                await self._copy_file(response, source, part)
 
     async def _send_file(self, transport: asyncio.Transport, source: BinaryIO, part: FilePart) -> None:
         offset, end = part.offset, part.offset + part.size_bytes
@@ -178,6 +176,12 @@ class Sender:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         return web.Response()
+
+
+def _can_sendfile(transport: asyncio.Transport) -> bool:
+    """Whether the system can send files here: uvloop cannot, and over TLS there is nothing to gain from it."""
+    by_asyncio = type(asyncio.get_running_loop()).__module__.startswith("asyncio")
+    return by_asyncio and transport.get_extra_info("sslcontext") is None
 
 
 def _instead(effect: Answer) -> Reply:

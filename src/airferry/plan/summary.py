@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airferry.oci import Digest, Place
+from airferry.oci import Place
 from airferry.plan.model import CopyBlob, MountBlob, Plan, PutManifest, PutTag
 
 
@@ -48,11 +48,13 @@ def summarize(plan: Plan, *, images: int) -> Summary:
 
 
 def bytes_to_write(plan: Plan, place: Place) -> int:
-    """Return how many bytes the plan adds to ``place``: blobs and manifests, each content once."""
-    written: dict[Digest, int] = {}
+    """Return how many bytes the plan adds to ``place``: blobs that are copied, and manifests. Mounts add nothing."""
+    written = 0
     for step in plan.steps:
-        if isinstance(step, PutManifest) and step.destination.place == place:
-            written[step.manifest.digest] = step.manifest.size_bytes
-        elif isinstance(step, CopyBlob) and step.destination.place == place:
-            written[step.blob.digest] = step.blob.size_bytes
-    return sum(written.values())
+        if step.destination.place != place:
+            continue
+        if isinstance(step, CopyBlob):
+            written += step.blob.size_bytes
+        elif isinstance(step, PutManifest):
+            written += step.manifest.size_bytes
+    return written

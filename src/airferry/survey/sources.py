@@ -45,7 +45,8 @@ async def survey_sources(
     """Read every request's manifest and all below it. ``known`` (from an earlier call) is extended, not read again.
 
     A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on; a missing
-    manifest of an optional request is no gap. Children of lists that ``want_child`` declines are not read. Errors that would hit every image alike are raised.
+    manifest of an optional request is no gap. Children of lists that ``want_child`` declines are not read.
+    Errors that would hit every image alike are raised.
     """
     findings = known if known is not None else Findings()
     errands: dict[tuple[Repository, str], list[CopyRequest]] = {}

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from airferry.oci import Digest, Manifest, Reference
+from airferry.oci import Manifest, Reference
 from airferry.openshift.release.describe import ImageDetails, ReleaseImage
 from airferry.openshift.release.payload import ReleasePayload, parse_payload
 
@@ -43,6 +43,3 @@ def _images(folder: Path) -> dict[str, ImageDetails]:
         manifest = Manifest.parse(parts["manifest"].encode())
         images[name] = ImageDetails(manifest.digest, manifest.media_type, manifest.layers, json.loads(parts["config"]))
     return images
-
-
-DIGEST = Digest.of(b"a release image")

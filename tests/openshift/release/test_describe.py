@@ -130,7 +130,7 @@ def test_a_real_release_is_described_in_the_order_of_its_file():
     text = describe_release(release, now=NOW)
     assert "  Upgrades: 4.11.11, 4.11.12, " in text
     assert ", 4.11.23, 4.12.0-rc.0, " in text
-    assert "  kubernetes 1.25.4               \n" in text
+    assert "  kubernetes 1.25.4" + " " * 16 + "\n" in text
     lines = text.split("Images:\n")[1].splitlines()[1:-1]
     assert [line.split()[0] for line in lines] == [item.name for item in real_4_12().components]
 

@@ -97,7 +97,8 @@ def read_keys(texts: Iterable[bytes]) -> KeyRing:
 def open_signed(message: bytes, keys: KeyRing, *, now: datetime) -> Opened:
     """Return the content of an inline-signed binary message if one of ``keys`` signed it, else why not.
 
-    ``now`` only decides between the words "expired" and "altered"; validity itself is judged by the library.
+    A certificate that is expired at ``now`` or revoked is refused even where its signature is older than that,
+    which the library would accept: whoever holds such a key may write any date.
     Armored and cleartext-signed messages are refused, because clusters cannot read them.
     """
     if not message[:1] or not message[0] & 0x80:
@@ -123,7 +124,9 @@ def _open(message: bytes, keys: KeyRing, now: datetime) -> Opened:
     known = [signer for signer in signers if signer in keys.fingerprints]
     if not known or verified.bytes is None:
         return Opened(Opening.ALTERED, "no signature by a known key is valid")
-    return Opened(Opening.VERIFIED, f"signed by {known[0]}", bytes(verified.bytes), known[0])
+    certificate = keys.certificates[keys.fingerprints.index(known[0])]
+    refusal = _refuse_key(certificate, now)
+    return refusal or Opened(Opening.VERIFIED, f"signed by {known[0]}", bytes(verified.bytes), known[0])
 
 
 def _explain(text: str, asked: Sequence[str], keys: KeyRing, now: datetime) -> Opened:
@@ -142,21 +145,30 @@ def _explain(text: str, asked: Sequence[str], keys: KeyRing, now: datetime) -> O
 
 
 def _explain_known(certificate: Any, now: datetime) -> Opened:
+    refusal = _refuse_key(certificate, now)
+    if refusal is not None:
+        return refusal
+    signer = certificate.fingerprint.upper()
+    detail = f"its signature by {signer} is not valid: the content was changed, or the hash is one no longer accepted"
+    return Opened(Opening.ALTERED, detail, signer=signer)
+
+
+def _refuse_key(certificate: Any, now: datetime) -> Opened | None:
+    """Return why nothing that this certificate signed is accepted at ``now``, or None."""
     signer = certificate.fingerprint.upper()
     try:
         expiration = certificate.expiration
         revoked = certificate.is_revoked
     except RuntimeError as error:
         text = str(error).split("\n\nStack backtrace", 1)[0]
-        if any(word in text for word in _WEAK):
-            return Opened(Opening.WEAK_KEY, f"the key {signer} is bound by SHA-1 or weaker", signer=signer)
-        return Opened(Opening.WEAK_KEY, f"the key {signer} cannot be used: {_first_line(error)}", signer=signer)
+        weak = any(word in text for word in _WEAK)
+        detail = "is bound by SHA-1 or weaker" if weak else f"cannot be used: {_first_line(error)}"
+        return Opened(Opening.WEAK_KEY, f"the key {signer} {detail}", signer=signer)
     if revoked:
         return Opened(Opening.REVOKED_KEY, f"the key {signer} was revoked", signer=signer)
     if expiration is not None and expiration <= now:
         return Opened(Opening.EXPIRED_KEY, f"the key {signer} expired on {expiration:%Y-%m-%d}", signer=signer)
-    detail = f"its signature by {signer} is not valid: the content was changed, or the hash is one no longer accepted"
-    return Opened(Opening.ALTERED, detail, signer=signer)
+    return None
 
 
 def _first_line(error: RuntimeError) -> str:
