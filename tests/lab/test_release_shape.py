@@ -1,6 +1,8 @@
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from airferry.errors import MalformedError, UsageError
 from airferry.lab import DEMO, R190, S74, SMALL, LabStore, PublishedRelease, Shape, publish_release
 from airferry.lab.components import shipped_components
+from airferry.lab.layer import File, Noise, Symlink, noise, write_layer
 from airferry.lab.recipe import plan_release
 from airferry.oci import Manifest
 
@@ -23,6 +26,12 @@ def every_manifest(store: LabStore) -> set[str]:
 
 def every_blob(store: LabStore) -> set[str]:
     return {digest for repository in store.repositories.values() for digest in repository.blobs}
+
+
+def _own_layer(release: PublishedRelease, name: str) -> str:
+    store, digest = LabStore(release.folder), release.components[name]
+    listed = manifest(store, digest).get("manifests")
+    return layers(store, listed[0]["digest"] if listed else digest)[-1]
 
 
 def test_the_demo_release_has_the_shape_of_a_real_one(folder):
@@ -163,6 +172,31 @@ def test_another_version_shares_every_image_that_was_not_rebuilt(tmp_path, small
     changed = {name for name, digest in newer.components.items() if small.components[name] != digest}
     assert changed == {"etcd", "pod"}
     assert newer.tag == "4.12.1-x86_64"
+
+
+def test_a_component_rebuilt_twice_is_three_images(tmp_path, small: PublishedRelease):
+    shapes = [replace(SMALL, version=version, rebuilt=("etcd",)) for version in ("4.12.1", "4.12.2")]
+    releases = [small, *(publish_release(tmp_path, shape) for shape in shapes)]
+    own_layers = {layers(LabStore(release.folder), release.components["hyperkube"])[-1] for release in releases}
+    assert len(own_layers) == 1
+    assert len({_own_layer(release, "etcd") for release in releases}) == 3
+
+
+def test_a_layer_of_several_chunks_is_a_whole_gzip_and_tar():
+    target = io.BytesIO()
+    source = Noise("several chunks", 3 * 2**20 + 77)
+    layer = write_layer(target, (File("a/", mode=0o755), File("a/noise", source, 0o755), Symlink("a/link", "noise")))
+    assert layer.size_bytes == len(target.getvalue())
+    assert layer.digest == f"sha256:{hashlib.sha256(target.getvalue()).hexdigest()}"
+    plain = gzip.decompress(target.getvalue())
+    assert layer.diff_id == f"sha256:{hashlib.sha256(plain).hexdigest()}"
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        assert [(item.name, item.mode, item.isdir(), item.linkname) for item in tar] == [
+            ("a", 0o755, True, ""),
+            ("a/noise", 0o755, False, ""),
+            ("a/link", 0o777, False, "noise"),
+        ]
+        assert tar.extractfile("a/noise").read() == b"".join(noise(source))
 
 
 def test_a_store_holds_several_releases_and_tells_them_apart_later(tmp_path):

@@ -1,4 +1,3 @@
-import os
 import subprocess
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def run(folder: Path, name: str, program: bytes, *arguments: str, shell: str | N
     file = folder / name
     file.write_bytes(program)
     file.chmod(0o755)
-    command = [str(file), *arguments] if shell is None else [*shell.split(), str(file), *arguments]
+    command = [str(file), *arguments] if shell is None else [shell, str(file), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
 
@@ -53,13 +52,9 @@ def test_an_unpatched_installer_says_that_it_is_not_pinned(tmp_path):
     )
 
 
-@pytest.mark.parametrize("shell", [None, "sh", "bash", "busybox sh"])
+@pytest.mark.parametrize("shell", [None, "sh", "bash"])
 @pytest.mark.parametrize("size_bytes", [16_384, 384 * 1024])
 def test_a_patched_installer_prints_the_release_it_belongs_to(tmp_path, shell, size_bytes):
-    if shell is not None and not any(
-        (Path(folder) / shell.split()[0]).exists() for folder in os.environ["PATH"].split(":")
-    ):
-        pytest.skip(f"no {shell} here")
     program = openshift_install("k", "c0ffee", size_bytes)
     for marker, value in ((IMAGE_MARKER, PULLSPEC), (VERSION_MARKER, "4.12.0"), (ARCHITECTURE_MARKER, "linux/amd64")):
         program = patch(program, marker, value)

@@ -225,8 +225,11 @@ async def test_a_paced_upstream_gives_the_same_bytes(client, small, store):
     layer = layers(store, small.digest)[0]
     async with Upstream(store, Policy(pace_bytes_per_s=10**9)) as upstream:
         allowed = await token(client, upstream.url, small.release_repository)
-        async with client.get(f"{upstream.url}/v2/{small.release_repository}/blobs/{layer}", headers=allowed) as answer:
+        url = f"{upstream.url}/v2/{small.release_repository}/blobs/{layer}"
+        async with client.get(url, headers=allowed) as answer:
             assert await answer.read() == store.read(layer)
+        async with client.get(url, headers=allowed | {"Range": "bytes=100-299"}) as answer:
+            assert await answer.read() == store.read(layer)[100:300]
 
 
 async def test_a_client_that_leaves_in_the_middle_is_no_error(client, small, tmp_path, caplog):

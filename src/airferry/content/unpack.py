@@ -53,6 +53,8 @@ async def read_files(
 ) -> dict[str, LayerFile]:
     """Return the wanted files that the image has, by name; names it does not have are simply not there.
 
+    The names in the answer are relative to the image's root, without a leading slash, however they were asked for.
+
     With names, lower layers are read until all are found. With a test, the search ends with the first layer that
     has a hit, so that a release's metadata costs one small layer. Raises UnsafeArchiveError when a wanted file is
     larger than ``limits.file_bytes`` or the layers are hostile, ContentMismatchError or DamagedError when they

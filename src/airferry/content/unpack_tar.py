@@ -80,7 +80,12 @@ class TarReader:
         """
         view = memoryview(data)
         while view and not self._ended:
-            if self._content_left:
+            if self._sparse_map_follows:
+                view = self._gather_header(view)
+                if len(self._header) == _BLOCK:
+                    self._sparse_map_follows = self._header[504] != 0
+                    self._header.clear()
+            elif self._content_left:
                 piece, view = view[: self._content_left], view[self._content_left :]
                 self._content_left -= len(piece)
                 yield from self._take_content(piece)
@@ -89,9 +94,7 @@ class TarReader:
                 self._padding_left -= skipped
                 view = view[skipped:]
             else:
-                needed = _BLOCK - len(self._header)
-                self._header += view[:needed]
-                view = view[needed:]
+                view = self._gather_header(view)
                 if len(self._header) == _BLOCK:
                     header, self._header = bytes(self._header), bytearray()
                     yield from self._take_header(header)
@@ -100,6 +103,11 @@ class TarReader:
         """Raise MalformedError when the archive breaks off. A missing end marker is forgiven, as tar does."""
         if self._content_left or self._padding_left or self._header or self._extension is not None:
             raise MalformedError("the tar breaks off in the middle of an entry")
+
+    def _gather_header(self, view: memoryview) -> memoryview:
+        needed = _BLOCK - len(self._header)
+        self._header += view[:needed]
+        return view[needed:]
 
     def _take_content(self, piece: memoryview) -> Iterator[memoryview]:
         if self._extension is None:
@@ -121,9 +129,6 @@ class TarReader:
                 self._pending.update(_pax_records(content))
 
     def _take_header(self, header: bytes) -> Iterator[TarEntry]:
-        if self._sparse_map_follows:
-            self._sparse_map_follows = header[504] != 0
-            return
         if header == _ZEROS:
             self._ended = True
             return

@@ -153,7 +153,7 @@ class Sender:
             self.entry.sent_bytes += sent
 
     async def _copy_file(self, response: web.StreamResponse, source: BinaryIO, part: FilePart) -> None:
-        source.seek(part.offset)
+        pass
         left = part.size_bytes
         while chunk := source.read(min(_WRITE_BYTES, left)):
             left -= len(chunk)
@@ -162,10 +162,10 @@ class Sender:
             if self.pace_bytes_per_s is not None:
                 await asyncio.sleep(len(chunk) / self.pace_bytes_per_s)
 
-    def _hang_up(self, response: web.StreamResponse) -> web.StreamResponse:
+    @staticmethod
+    def _hang_up(response: web.StreamResponse) -> web.StreamResponse:
+        """Let aiohttp close the connection now, whatever Content-Length promised."""
         response.force_close()
-        if self.request.transport is not None:
-            self.request.transport.close()
         return response
 
     def _reset(self) -> web.StreamResponse:

@@ -1,15 +1,15 @@
 """A fixed set of workers carries out a plan: manifests as soon as they can be put, the largest blobs early.
 
-The plan is an intention: writes are idempotent, and a declined mount falls back to a copy. Tags are moved when
-everything else has been tried, so that a reader never finds a tag before its neighbours.
+The plan is an intention: writes are idempotent, and a mount that is declined, or whose sibling never got the
+blob, falls back to a copy. Tags are moved when everything else has been tried, so that a reader never finds a
+tag before its neighbours.
 """
 
 import asyncio
-import heapq
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import assert_never
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Final, assert_never
 
 from airferry.content.protocol import BlobFetch, ByteStream, ContentSink, ContentSource, Mounting
 from airferry.errors import AirferryError
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 OpenSource = Callable[[Place], ContentSource]
 OpenSink = Callable[[Place], ContentSink]
+_Ready = asyncio.PriorityQueue[tuple[int, int]]
+"""Positions of steps that can be done now, the most urgent first."""
+_NOTHING_LEFT: Final = -1
 
 
 async def carry_out(
@@ -57,7 +60,7 @@ def _urgency(step: Step) -> int:
 
 
 class _Run:
-    """The state of one run: what waits for what, what is ready, what failed."""
+    """The state of one run: what waits for what, what is ready, what was left undone and why."""
 
     def __init__(self, plan: Plan, open_source: OpenSource, open_sink: OpenSink, progress: Progress) -> None:
         self._steps = plan.steps
@@ -65,15 +68,32 @@ class _Run:
         self._open_source = open_source
         self._open_sink = open_sink
         self._progress = progress
-        self._failed = bytearray(len(plan.steps))
+        self._left = 0
+        self._waiting: dict[int, int] = {}
+        self._dependants: dict[int, list[int]] = {}
+        self._ready = _Ready()
         self.outcome = Outcome()
 
     async def phase(self, indices: list[int], workers: int) -> None:
         """Carry out the steps at ``indices``; needs outside of them were settled by an earlier phase."""
-        self._waiting: dict[int, int] = {}
-        self._dependants: dict[int, list[int]] = {}
-        self._ready: list[tuple[int, int]] = []
+        if not indices:
+            return
         self._left = len(indices)
+        self._queue_up(indices)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(max(1, min(workers, len(indices)))):
+                    group.create_task(self._worker())
+        except BaseExceptionGroup as failures:
+            first = failures.exceptions[0]
+        else:
+            return
+        # The first is the cause; the others are workers that met the same wall. Raised outside of the except
+        # block, since `from None` would take the error's own cause from it.
+        raise first
+
+    def _queue_up(self, indices: list[int]) -> None:
+        self._waiting, self._dependants, self._ready = {}, {}, _Ready()
         inside = set(indices)
         for index in indices:
             open_needs = [need for need in self._needs[index] if need in inside]
@@ -81,35 +101,27 @@ class _Run:
             for need in open_needs:
                 self._dependants.setdefault(need, []).append(index)
             if not open_needs:
-                heapq.heappush(self._ready, (_urgency(self._steps[index]), index))
-        if not indices:
-            return
-        self._changed = asyncio.Condition()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(workers, len(indices))):
-                    group.create_task(self._worker())
-        except BaseExceptionGroup as failures:
-            # The first is the cause; the others are workers that met the same wall.
-            raise failures.exceptions[0] from None
+                self._make_ready(index)
+
+    def _make_ready(self, index: int) -> None:
+        self._ready.put_nowait((_urgency(self._steps[index]), index))
 
     async def _worker(self) -> None:
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: bool(self._ready) or self._left == 0)
-                if self._left == 0:
-                    return
-                _, index = heapq.heappop(self._ready)
+        while self._left:
+            _, index = await self._ready.get()
+            if index == _NOTHING_LEFT:
+                break
             await self._attempt(index)
-            async with self._changed:
-                self._settle(index)
-                self._changed.notify_all()
+            self._settle(index)
+        # Wake the next of those that wait for work, which wakes the next.
+        self._ready.put_nowait((0, _NOTHING_LEFT))
 
     async def _attempt(self, index: int) -> None:
         step = self._steps[index]
-        if any(self._failed[need] for need in self._needs[index]):
-            self._failed[index] = 1
+        cause = self._what_it_lacks(index)
+        if cause is not None:
             self.outcome.skipped += 1
+            self.outcome.undone[index] = cause
             return
         self._progress.started(step)
         try:
@@ -118,18 +130,26 @@ class _Run:
             raise
         except AirferryError as error:
             logger.warning("step failed", extra={"step": type(step).__name__, "code": error.code})
-            self._failed[index] = 1
-            self.outcome.failures.append(Failure(step, error))
+            failure = Failure(step, error)
+            self.outcome.failures.append(failure)
+            self.outcome.undone[index] = failure
         else:
             self.outcome.done += 1
             self._progress.finished(step)
+
+    def _what_it_lacks(self, index: int) -> Failure | None:
+        """Return why a step cannot be done. A mount always can: without its sibling's blob it is a copy."""
+        if isinstance(self._steps[index], MountBlob):
+            return None
+        undone = self.outcome.undone
+        return next((undone[need] for need in self._needs[index] if need in undone), None)
 
     def _settle(self, index: int) -> None:
         self._left -= 1
         for dependant in self._dependants.get(index, ()):
             self._waiting[dependant] -= 1
             if self._waiting[dependant] == 0:
-                heapq.heappush(self._ready, (_urgency(self._steps[dependant]), dependant))
+                self._make_ready(dependant)
 
     async def _do(self, step: Step) -> None:
         sink = self._open_sink(step.destination.place)
@@ -164,17 +184,18 @@ class _Run:
             if offset > high_water:
                 self._progress.moved(offset - high_water)
                 high_water = offset
-            async with source.open_blob(path, blob, offset) as stream:
-                yield count(stream, offset)
+            async with source.open_blob(path, blob, offset) as stream, aclosing(count(stream, offset)) as counted:
+                yield counted
 
-        async def count(stream: ByteStream, position: int) -> ByteStream:
+        async def count(stream: ByteStream, position: int) -> AsyncGenerator[bytes, None]:
             nonlocal high_water
             async for chunk in stream:
                 position += len(chunk)
                 self.outcome.moved_bytes += len(chunk)
-                if position > high_water:
-                    self._progress.moved(position - high_water)
-                    high_water = position
+                reached = min(position, blob.size_bytes)
+                if reached > high_water:
+                    self._progress.moved(reached - high_water)
+                    high_water = reached
                 yield chunk
 
         return fetch

@@ -1,7 +1,8 @@
 """What came of carrying out a plan, and which requests have gaps because of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, assert_never
 
 from airferry.content.errors import (
     CertificateError,
@@ -39,7 +40,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done. ``failures`` has steps that failed themselves; ``skipped`` counts those that waited for them."""
+    """What was done. ``failures`` has steps that failed themselves; ``skipped`` counts those that waited for them.
+
+    ``undone`` gives, for the position in the plan of each step of both kinds, the failure that is to blame.
+    """
 
     done: int = 0
     skipped: int = 0
@@ -47,41 +51,59 @@ class Outcome:
     copied_blobs: int = 0
     mounted_blobs: int = 0
     failures: list[Failure] = field(default_factory=list)
+    undone: dict[int, Failure] = field(default_factory=dict)
 
 
 def gaps_of(outcome: Outcome, plan: Plan, requests: Iterable[CopyRequest], survey: Survey) -> tuple[Gap, ...]:
-    """Return a gap for each request that needs something that failed, in the order of ``requests``."""
-    if not outcome.failures:
+    """Return a gap for each request that needs something left undone, in the order of ``requests``."""
+    if not outcome.undone:
         return ()
-    failed: dict[tuple[Repository, str], Failure] = {}
-    for failure in outcome.failures:
-        failed[_made_by(failure.step)] = failure
+    undone = {_made_by(plan.steps[index]): failure for index, failure in outcome.undone.items()}
     gaps = []
     for request in requests:
         root = survey.roots.get(request)
-        cause = _first_failure(request, root, failed, survey) if root is not None else None
+        cause = _first_failure(request, root, undone, survey) if root is not None else None
         if cause is not None:
-            missing = f"{request.source.repository}@{_made_by(cause.step)[1]}"
-            gaps.append(Gap(request, missing, cause.error.code, cause.error.message))
+            gaps.append(Gap(request, _what_is_missing(cause.step, request), cause.error.code, cause.error.message))
     return tuple(gaps)
 
 
-def _made_by(step: Step) -> tuple[Repository, str]:
+_Made = tuple[Repository, Literal["blob", "manifest", "tag"], str]
+"""What a step brings about: a content or a name in a repository."""
+
+
+def _made_by(step: Step) -> _Made:
     match step:
         case CopyBlob() | MountBlob():
-            return step.destination, step.blob.digest
+            return step.destination, "blob", step.blob.digest
         case PutManifest():
-            return step.destination, step.manifest.digest
+            return step.destination, "manifest", step.manifest.digest
         case PutTag():
-            return step.destination, step.tag
+            return step.destination, "tag", step.tag
+        case _:
+            assert_never(step)
+
+
+def _what_is_missing(step: Step, request: CopyRequest) -> str:
+    match step:
+        case CopyBlob() | MountBlob():
+            return f"{step.source}@{step.blob.digest}"
+        case PutManifest():
+            return f"{request.source.repository}@{step.manifest.digest}"
+        case PutTag():
+            return f"{step.destination}:{step.tag}"
+        case _:
+            assert_never(step)
 
 
 def _first_failure(
-    request: CopyRequest, root: Digest, failed: dict[tuple[Repository, str], Failure], survey: Survey
+    request: CopyRequest, root: Digest, undone: Mapping[_Made, Failure], survey: Survey
 ) -> Failure | None:
-    needed: list[str] = []
+    """Return the failure of the first thing that the request's image, its manifests or its tags miss."""
+    destination = request.destination
+    needed: list[_Made] = []
     for digest in reachable(root, survey):
-        needed += [blob.digest for blob in survey.manifests[digest].blobs]
-        needed.append(digest)
-    needed += request.tags
-    return next((failed[request.destination, name] for name in needed if (request.destination, name) in failed), None)
+        needed += [(destination, "blob", blob.digest) for blob in survey.manifests[digest].blobs]
+        needed.append((destination, "manifest", digest))
+    needed += [(destination, "tag", tag) for tag in request.tags]
+    return next((undone[made] for made in needed if made in undone), None)

@@ -7,7 +7,6 @@ from airferry.content.errors import NotFoundError, RegistryFailedError, Unreacha
 from airferry.content.http.retry import RetryPolicy, Tries, Verdict, parse_retry_after, verdict
 from airferry.content.http.timing import Timing
 from airferry.content.http.transport import Request, Response, Transport, TransportError, read_body
-from airferry.errors import MalformedError
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -19,7 +18,7 @@ async def fetch_document(transport: Transport, timing: Timing, url: str, limit_b
     """Return the document at ``url``, of at most ``limit_bytes``.
 
     403 counts as absent, since object stores answer it for what is not there. Raises NotFoundError,
-    RegistryFailedError, UnreachableError, CertificateError, MalformedError (too long).
+    RegistryFailedError (too long, too), UnreachableError, CertificateError.
     """
     tries = Tries(RetryPolicy(), _TRIES)
     while True:
@@ -66,7 +65,4 @@ async def _content(response: Response, url: str, limit_bytes: int) -> bytes:
         raise NotFoundError(f"there is nothing at {url}")
     if response.status != 200:
         raise RegistryFailedError(f"{url} answered {response.status}")
-    content = await read_body(response, limit_bytes)
-    if content is None:
-        raise MalformedError(f"{url} is longer than {limit_bytes} bytes")
-    return content
+    return await read_body(response, limit_bytes)

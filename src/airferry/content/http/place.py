@@ -8,7 +8,8 @@ from airferry.content.http import download, listing, upload
 from airferry.content.http.authorizer import pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
 from airferry.content.http.refusals import Doing
-from airferry.content.http.session import Answer, Call, RegistrySession, Side
+from airferry.content.http.session import Call, RegistrySession, Side
+from airferry.content.http.transport import Answer
 from airferry.content.protocol import BlobFetch, ByteStream
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Place, PlaceKind

@@ -13,8 +13,6 @@ from enum import Enum
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from multidict import MultiMapping
-
 from airferry.content.errors import (
     InterruptedTransferError,
     RegistryFailedError,
@@ -28,6 +26,7 @@ from airferry.content.http.settings import HttpSettings
 from airferry.content.http.timing import Timing
 from airferry.content.http.tokens import Tokens
 from airferry.content.http.transport import (
+    Answer,
     FailureKind,
     Request,
     Response,
@@ -71,15 +70,6 @@ class Call:
     side: Side = Side.READ
     once: bool = False
     answer_timeout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that was read to its end."""
-
-    status: int
-    headers: MultiMapping[str]
-    body: bytes
 
 
 class RegistrySession:
@@ -135,10 +125,6 @@ class RegistrySession:
             try:
                 async with self.exchange(call) as response:
                     body = await read_body(response, limit_bytes)
-                    if body is None:
-                        raise RegistryFailedError(
-                            f"{self.host} answered with more than {limit_bytes} bytes when asked to {call.doing}"
-                        )
                     return Answer(response.status, response.headers, body)
             except TransportError as error:
                 wait_s = tries.wait_after_failure(self.timing.chance())
@@ -360,8 +346,8 @@ class RegistrySession:
 async def _drain(response: Response) -> bytes:
     """Return the body of an answer nobody expected, up to a limit; the connection can then be used again."""
     try:
-        return await read_body(response, _MAX_ERROR_BYTES) or b""
-    except TransportError:
+        return await read_body(response, _MAX_ERROR_BYTES)
+    except (TransportError, RegistryFailedError):
         return b""
 
 

@@ -21,16 +21,11 @@ from airferry.content.errors import (
 )
 from airferry.content.http.auth_files import Credential
 from airferry.content.http.challenge import Challenge
-from airferry.content.http.refusals import Doing, Identity, denied, refusal, throttled, unauthorized
-from airferry.content.http.retry import RetryPolicy, Tries, Verdict, parse_retry_after, verdict
+from airferry.content.http.patience import ask_patiently
+from airferry.content.http.refusals import Doing, Identity, denied, throttled, unauthorized
+from airferry.content.http.retry import RetryPolicy
 from airferry.content.http.timing import Timing
-from airferry.content.http.transport import (
-    FailureKind,
-    Request,
-    Transport,
-    TransportError,
-    read_body,
-)
+from airferry.content.http.transport import Answer, FailureKind, Request, Transport, TransportError
 
 logger = logging.getLogger(__name__)
 
@@ -105,42 +100,15 @@ class Tokens:
 
     async def _fetch(self, wish: TokenWish, doing: Doing, identity: Identity) -> Token:
         request = self._request(wish, doing)
-        tries = Tries(self._retry)
-        while True:
-            asked_at_s = self._timing.clock_s()
-            try:
-                response = await self._transport.send(request)
-                try:
-                    status, headers = response.status, response.headers
-                    body = await read_body(response, _MAX_ANSWER_BYTES)
-                finally:
-                    await response.close()
-            except TransportError as error:
-                wait_s = None
-                if error.kind in (FailureKind.BROKEN, FailureKind.IDLE, FailureKind.CONNECT):
-                    wait_s = tries.wait_after_failure(self._timing.chance())
-                if wait_s is None:
-                    raise _unanswered(error, doing) from error
-                await self._timing.sleep(wait_s)
-                continue
-            if status == 200:
-                logger.debug("token fetched", extra={"registry": doing.registry, "scopes": wish.scopes})
-                return _parse_token(body, asked_at_s, doing)
-            retry_after_s = parse_retry_after(headers.get("Retry-After"), self._timing.wall_clock_s())
-            match verdict(status):
-                case Verdict.THROTTLED:
-                    wait_s = tries.wait_after_throttling(self._timing.chance(), retry_after_s)
-                    final: Exception = throttled(doing, ", at its token service")
-                case Verdict.FAILING:
-                    wait_s = tries.wait_after_failure(self._timing.chance(), retry_after_s)
-                    final = RegistryFailedError(
-                        f"the token service of {doing.registry} keeps answering {status} when asked to {doing}"
-                    )
-                case _:
-                    wait_s, final = None, _refused(status, body or b"", doing, identity)
-            if wait_s is None:
-                raise final
-            await self._timing.sleep(wait_s)
+        asked_at_s = self._timing.clock_s()
+        try:
+            answer = await ask_patiently(self._transport, request, self._retry, self._timing, _MAX_ANSWER_BYTES)
+        except TransportError as error:
+            raise _unanswered(error, doing) from error
+        if answer.status != 200:
+            raise _refused(answer, doing, identity)
+        logger.debug("token fetched", extra={"registry": doing.registry, "scopes": wish.scopes})
+        return _parse_token(answer.body, asked_at_s, doing)
 
     def _request(self, wish: TokenWish, doing: Doing) -> Request:
         """Credentials leave only over TLS, unless plain HTTP was asked for."""
@@ -179,10 +147,10 @@ def wish_for(challenge: Challenge, scopes: tuple[str, ...], credential: Credenti
     return TokenWish(parameters.get("realm", ""), parameters.get("service"), scopes, credential)
 
 
-def _parse_token(body: bytes | None, asked_at_s: float, doing: Doing) -> Token:
+def _parse_token(body: bytes, asked_at_s: float, doing: Doing) -> Token:
     """``token`` and ``access_token`` mean the same; life counts from our question, so clocks need not agree."""
     try:
-        fields: Any = msgspec.json.decode(body or b"")
+        fields: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         fields = None
     secret = _first_text(fields, ("token", "access_token")) if isinstance(fields, dict) else None
@@ -198,18 +166,20 @@ def _first_text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None
     return next((value for name in names if isinstance(value := fields.get(name), str) and value), None)
 
 
-def _refused(status: int, body: bytes, doing: Doing, identity: Identity) -> Exception:
-    match status:
-        case 400 | 401 if identity.origin is not None:
-            return unauthorized(doing, identity)
+def _refused(answer: Answer, doing: Doing, identity: Identity) -> Exception:
+    match answer.status:
+        case 400 if identity.origin is not None:
+            return unauthorized(doing, identity)  # what OAuth2 says to a refresh token that is void
         case 401:
             return unauthorized(doing, identity)
         case 403:
             return denied(doing, identity)
-        case 404:
-            return RegistryFailedError(f"the token service that {doing.registry} names does not exist (404)")
+        case 429:
+            return throttled(doing, ", at its token service")
         case _:
-            return refusal(status, body, doing, identity)
+            return RegistryFailedError(
+                f"the token service of {doing.registry} answered {answer.status} when asked to {doing}"
+            )
 
 
 def _unanswered(error: TransportError, doing: Doing) -> Exception:

@@ -4,12 +4,14 @@ Nothing above this seam knows a socket, and nothing below it knows a registry.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from multidict import MultiMapping
 
+from airferry.content.errors import RegistryFailedError
 from airferry.errors import AirferryError
 
 DEFAULT_IDLE_TIMEOUT_S = 60.0
@@ -84,6 +86,15 @@ class Response(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was read to its end."""
+
+    status: int
+    headers: MultiMapping[str]
+    body: bytes
+
+
 class Transport(Protocol):
     """Something that can carry out a request."""
 
@@ -96,13 +107,15 @@ class Transport(Protocol):
         ...
 
 
-async def read_body(response: Response, limit_bytes: int) -> bytes | None:
-    """Return the whole body, or None as soon as it is longer than ``limit_bytes``."""
+async def read_body(response: Response, limit_bytes: int) -> bytes:
+    """Return the whole body. Raises TransportError, and RegistryFailedError when it is over ``limit_bytes``."""
     parts: list[bytes] = []
     size = 0
-    async for chunk in response.chunks():
-        size += len(chunk)
-        if size > limit_bytes:
-            return None
-        parts.append(chunk)
+    async with aclosing(response.chunks()) as chunks:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit_bytes:
+                where = response.url.partition("?")[0]
+                raise RegistryFailedError(f"the answer of {where} is longer than {limit_bytes} bytes")
+            parts.append(chunk)
     return b"".join(parts)

@@ -76,7 +76,7 @@ def _binary_data(raw: bytes) -> dict[str, Any]:
         raise MalformedError(f"the signature file is not JSON: {error}") from error
     if not isinstance(fields, dict) or fields.get("kind") != "ConfigMap":
         raise MalformedError("the signature file is not a ConfigMap")
-    entries = fields.get("binaryData") or {}
+    entries = fields.get("binaryData", {})
     if not isinstance(entries, dict):
         raise MalformedError("binaryData of the signature file is not a map")
     return entries

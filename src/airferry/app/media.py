@@ -1,0 +1,67 @@
+"""``media info`` and ``media verify``: what is on a disk, and whether it is whole."""
+
+from pathlib import Path
+
+from airferry.app.narration import Narrator
+from airferry.app.release_records import ReleaseRecord, read_records
+from airferry.content.tree_folder import TreeFolder
+from airferry.media import Inventory, Verification, VerifyProgress, take_inventory, verify
+from airferry.quantities import print_binary_size
+
+
+async def media_info(disk: Path) -> tuple[Inventory, tuple[ReleaseRecord, ...]]:
+    """Return what is on ``disk``, and the releases it remembers."""
+    return await take_inventory(TreeFolder(disk)), await read_records(disk)
+
+
+async def media_verify(disk: Path, narrator: Narrator) -> Verification:
+    """Hash everything on ``disk`` and say what is wrong."""
+    done_files = done_bytes = 0
+    announced = False
+
+    def told(progress: VerifyProgress) -> None:
+        nonlocal done_files, done_bytes, announced
+        if not announced:
+            announced = True
+            narrator.phase("verifying", steps=progress.total_files, size_bytes=progress.total_bytes)
+        narrator.advance(steps=progress.done_files - done_files, size_bytes=progress.done_bytes - done_bytes)
+        done_files, done_bytes = progress.done_files, progress.done_bytes
+
+    return await verify(TreeFolder(disk), told)
+
+
+def print_inventory(inventory: Inventory, releases: tuple[ReleaseRecord, ...]) -> str:
+    """Return the text of ``media info``."""
+    lines = [f"{inventory.folder}: {print_binary_size(inventory.size_bytes)}", ""]
+    for record in releases:
+        trust = "verified" if record.verified else "NOT VERIFIED"
+        lines.append(f"release {record.version} ({record.arch_word}), {trust}: {record.digest}")
+    if releases:
+        lines.append("")
+    for repository in inventory.repositories:
+        lines.append(
+            f"{repository.path}: {len(repository.tags)} tags, {repository.manifests} manifests, "
+            f"{repository.blobs} blobs, {print_binary_size(repository.size_bytes)}"
+        )
+        lines += [f"  {tag} {digest}" for tag, digest in sorted(repository.tags.items())]
+        if repository.images_without_tag:
+            lines.append(f"  {len(repository.images_without_tag)} images without a tag")
+        if repository.unreferenced:
+            size = print_binary_size(repository.unreferenced_bytes)
+            lines.append(f"  {len(repository.unreferenced)} blobs that no image needs ({size})")
+    if inventory.half_written:
+        lines += ["", f"{len(inventory.half_written)} leftovers of runs that were cut off"]
+    return "\n".join([*lines, ""])
+
+
+def print_verification(found: Verification) -> str:
+    """Return the text of ``media verify``: every fault, every image it breaks, and the sum."""
+    lines = [
+        f"{fault.kind}: {fault.repository} {fault.digest}: {fault.detail} ({fault.file})" for fault in found.faults
+    ]
+    lines += [f"dangling tag: {repository}:{tag}" for repository, tag in found.dangling_tags]
+    lines += [f"broken: {image} lacks {', '.join(digest for digest in image.faults)}" for image in found.broken]
+    size = print_binary_size(found.size_bytes)
+    verdict = "whole" if found.whole else f"{len(found.faults)} faults, {len(found.broken)} images broken"
+    lines.append(f"{found.folder}: {verdict}; {found.files} files, {size} hashed, {found.images} images")
+    return "\n".join([*lines, ""])

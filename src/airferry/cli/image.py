@@ -1,0 +1,229 @@
+"""``airferry image``: mirror, copy, info, extract."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airferry.cli.command import SETTINGS, OcGroup, finish, run
+from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, SideOptions, has_two_sides, reads_registries, says
+from airferry.cli.output import print_answer
+from airferry.cli.release import host_architecture
+from airferry.cli.session import session
+from airferry.errors import UsageError
+
+
+@click.group("image", cls=OcGroup, context_settings=SETTINGS)
+def command() -> None:
+    """Mirror, copy, look at and extract any image."""
+
+
+_FILTER = click.option(
+    "--filter-by-os", default="", metavar="REGEX", help="Only platforms of lists that match, as OS/ARCH[/VARIANT]."
+)
+_KEEP_LIST = click.option(
+    "--keep-manifest-list", is_flag=True, help="With --filter-by-os: keep the list and its digest, lacking children."
+)
+_COPYING = [
+    click.option("--dry-run", is_flag=True, help="Say what would be done."),
+    click.option("--no-attachments", is_flag=True, help="Leave out signatures, attestations and referrers."),
+    click.option("--refresh", is_flag=True, help="Ask the destination for everything, whatever is remembered."),
+    click.option("--force", is_flag=True, help="Write everything again, whatever is there."),
+    click.option("--allow-unverified", is_flag=True, help="Load a disk whose release was copied unverified."),
+    click.option("--private", is_flag=True, help="Make files on a disk readable by their owner alone."),
+    click.option("--max-per-registry", type=click.IntRange(1, 64), default=8, show_default=True, help="Workers."),
+]
+
+
+def _copies(function: Any) -> Any:
+    for option in reversed(_COPYING):
+        function = option(function)
+    return function
+
+
+@command.command("mirror")
+@click.argument("mappings", nargs=-1, metavar="SRC DST [DST…] | SRC=DST…")
+@click.option("-f", "--filename", multiple=True, metavar="FILE", help="Mapping file; '-' is stdin.")
+@click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
+@click.option("--from-dir", "source_tree", type=FOLDER, help="Folder that file:// names of sources live in.")
+@_FILTER
+@_KEEP_LIST
+@click.option("--skip-missing", is_flag=True, help="Go on without sources that do not exist (exit 3).")
+@click.option("--continue-on-error", is_flag=True, help="Go on past every failure (exit 3).")
+@click.option("--skip-mount", is_flag=True, help="Do not take blobs over from other repositories of a registry.")
+@click.option("--skip-multiple-scopes", is_flag=True, hidden=True, help="Taken for oc's sake; always so.")
+@click.option("--max-registry", type=int, hidden=True, help="Taken for oc's sake.")
+@_copies
+@reads_registries
+@has_two_sides
+@says()
+def mirror(**options: Any) -> None:
+    """Mirror images between registries and disks; lists are copied whole.
+
+    \b
+    Examples:
+      airferry image mirror quay.io/org/app:1.2 mirror.example.com:8443/org/app:1.2
+      airferry image mirror --from-dir /media/usb "file://openshift/release:4.12.0*" mirror.lan:8443/ocp4/openshift4
+      airferry image mirror -f mapping.txt --skip-missing
+    """
+    run(_mirror(**options))
+
+
+async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
+    from airferry.app.copying import CopyOptions
+    from airferry.app.mirror_images import MirrorImages, mirror_images, parse_filter
+
+    asked = MirrorImages(
+        arguments=options["mappings"],
+        mapping_files=options["filename"],
+        tree=options["tree"],
+        source_tree=options["source_tree"],
+        platforms=parse_filter(options["filter_by_os"], keep_manifest_list=options["keep_manifest_list"]),
+        allow_unverified=options["allow_unverified"],
+        options=CopyOptions(
+            dry_run=options["dry_run"],
+            attachments=not options["no_attachments"],
+            refresh=options["refresh"],
+            stop_at_gaps=not (options["skip_missing"] or options["continue_on_error"]),
+            force=options["force"],
+            mount=not options["skip_mount"],
+            workers=options["max_per_registry"],
+        ),
+    )
+    async with session(reading, saying, sides, private=options["private"]) as (places, narrator):
+        report = await mirror_images(asked, places, narrator)
+    print_answer("".join(f"{line}\n" for line in report.lines), report.to_json(), saying.form)
+    for line in report.gap_lines:
+        narrator.warn(line)
+    finish(report.exit_code)
+
+
+@command.command("copy")
+@click.argument("source")
+@click.argument("destination")
+@click.option("--all", "all_", is_flag=True, hidden=True, help="Taken for skopeo's sake; lists are always whole.")
+@click.option("--preserve-digests", is_flag=True, hidden=True, help="Taken for skopeo's sake; always so.")
+@click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
+@_copies
+@reads_registries
+@has_two_sides
+@says()
+def copy(source: str, destination: str, **options: Any) -> None:
+    """Copy one image, whole and with its digest, from SOURCE to DESTINATION.
+
+    \b
+    Examples:
+      airferry image copy quay.io/org/app:1.2 mirror.example.com:8443/org/app:1.2
+      airferry image copy docker://quay.io/org/app:1.2 oci:///tmp/app:1.2
+    """
+    if "=" in source or "*" in source:
+        raise UsageError("image copy takes one source and one destination", hint="use `airferry image mirror`")
+    for name in ("all_", "preserve_digests"):
+        options.pop(name)
+    run(
+        _mirror(
+            **options,
+            mappings=(source, destination),
+            filename=(),
+            source_tree=None,
+            filter_by_os="",
+            keep_manifest_list=False,
+            skip_missing=False,
+            continue_on_error=False,
+            skip_mount=False,
+        )
+    )
+
+
+@command.command("info")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--dir", "--from-dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
+@click.option("--show-multiarch", is_flag=True, help="Show every image of a list.")
+@_FILTER
+@reads_registries
+@says()
+def info(
+    reading: ReadOptions,
+    saying: OutputOptions,
+    images: tuple[str, ...],
+    tree: Path | None,
+    show_multiarch: bool,
+    filter_by_os: str,
+) -> None:
+    """Show what IMAGES are, wherever they are; tags may hold wildcards.
+
+    \b
+    Examples:
+      airferry image info quay.io/org/app:1.2
+      airferry image info --dir /media/usb "file://openshift/release:*-installer"
+      airferry image info oci:///tmp/app:1.2 -o json
+    """
+    run(_info(reading, saying, images, tree, show_multiarch, filter_by_os))
+
+
+async def _info(
+    reading: ReadOptions,
+    saying: OutputOptions,
+    images: tuple[str, ...],
+    tree: Path | None,
+    show_multiarch: bool,
+    filter_by_os: str,
+) -> None:
+    from airferry.app.image_info import image_info, print_images
+    from airferry.app.mirror_images import parse_filter
+
+    platforms = parse_filter(filter_by_os, keep_manifest_list=False)
+    every = show_multiarch or filter_by_os == ".*"
+    async with session(reading, saying) as (places, _):
+        found = await image_info(images, places, tree=tree, platforms=platforms, all_platforms=every)
+    documents = [image.to_json() for image in found]
+    print_answer(print_images(found), documents[0] if len(documents) == 1 else documents, saying.form)
+
+
+@command.command("extract")
+@click.argument("image", metavar="IMAGE[LAYERS]")
+@click.option("--path", "paths", multiple=True, metavar="SRC:DST", help="What to extract, and the folder it goes to.")
+@click.option("--file", "files", multiple=True, metavar="FILE", help="Extract this file to the current folder.")
+@click.option("--dir", "--from-dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
+@click.option("--all-layers", is_flag=True, help="Read every layer; always so.")
+@click.option("--only-files", is_flag=True, help="Leave out symbolic links.")
+@click.option("--confirm", is_flag=True, help="Extract into folders that are not empty.")
+@click.option("--dry-run", is_flag=True, help="List what would be extracted.")
+@_FILTER
+@reads_registries
+@says()
+def extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
+    """Extract files of IMAGE into folders, never outside of them.
+
+    \b
+    Examples:
+      airferry image extract quay.io/org/app:1.2 --path /usr/bin/app:/tmp/bin
+      airferry image extract --dir /media/usb "file://org/app:1.2[-1]" --path /:/tmp/top-layer --dry-run
+    """
+    run(_extract(reading, saying, **options))
+
+
+async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
+    from airferry.app.image_extract import ImageExtract, image_extract
+    from airferry.app.mirror_images import parse_filter
+
+    wanted = options["filter_by_os"] or f"^linux/{host_architecture()}"
+    platforms = parse_filter(wanted, keep_manifest_list=False) or parse_filter("/", keep_manifest_list=False)
+    assert platforms is not None, "a slash filters, so there is a filter"
+    asked = ImageExtract(
+        image=options["image"],
+        paths=options["paths"],
+        files=options["files"],
+        tree=options["tree"],
+        platforms=platforms,
+        only_files=options["only_files"],
+        confirm=options["confirm"],
+        dry_run=options["dry_run"],
+    )
+    async with session(reading, saying) as (places, narrator):
+        found = await image_extract(asked, places)
+        for note in found.notes:
+            narrator.warn(note)
+    text = "".join(f"{entry.line()}\n" for entry in found.entries) if options["dry_run"] else ""
+    document = {"files": [str(entry.name) for entry in found.entries], "notes": list(found.notes)}
+    print_answer(text, document, saying.form)

@@ -1,0 +1,84 @@
+"""``airferry media``: info, verify, serve."""
+
+from pathlib import Path
+
+import click
+
+from airferry.cli.command import SETTINGS, OcGroup, finish, run
+from airferry.cli.options import FOLDER, OutputOptions, says
+from airferry.cli.output import print_answer
+from airferry.cli.progress import ProgressForm, new_narrator
+from airferry.cli.registry import serve_until_stopped
+from airferry.cli.session import set_up_logging
+from airferry.errors import ExitCode
+
+
+@click.group("media", cls=OcGroup, context_settings=SETTINGS)
+def command() -> None:
+    """Look into, verify and serve a tree on disk."""
+
+
+@command.command("info")
+@click.argument("disk", type=FOLDER)
+@says()
+def info(saying: OutputOptions, disk: Path) -> None:
+    """Show what is on DISK.
+
+    \b
+    Example:
+      airferry media info /media/usb
+    """
+    from airferry.app.media import media_info, print_inventory
+
+    inventory, releases = run(media_info(disk))
+    document = {
+        **inventory.as_json(),
+        "releases": [
+            {"version": item.version, "arch": item.arch_word, "digest": str(item.digest), "verified": item.verified}
+            for item in releases
+        ],
+    }
+    print_answer(print_inventory(inventory, releases), document, saying.form)
+
+
+@command.command("verify")
+@click.argument("disk", type=FOLDER)
+@says()
+def verify(saying: OutputOptions, disk: Path) -> None:
+    """Hash every byte on DISK and name what is damaged and which images that breaks (exit 1).
+
+    \b
+    Example:
+      airferry media verify /media/usb
+    """
+    from airferry.app.media import media_verify, print_verification
+
+    narrator = new_narrator(ProgressForm(saying.progress))
+    try:
+        found = run(media_verify(disk, narrator))
+    finally:
+        narrator.done()
+    print_answer(print_verification(found), found.as_json(), saying.form)
+    finish(ExitCode.DONE if found.whole else ExitCode.USER)
+
+
+@command.command("serve")
+@click.argument("disk", type=FOLDER)
+@click.option("--listen", default="127.0.0.1:5000", show_default=True, help="Address to listen on.")
+@says()
+def serve(saying: OutputOptions, disk: Path, listen: str) -> None:
+    """Serve DISK as a read-only registry over plain HTTP, straight from its files.
+
+    \b
+    Example:
+      airferry media serve /media/usb --listen 127.0.0.1:5000
+    """
+    set_up_logging(saying)
+    run(_serve(disk, listen))
+
+
+async def _serve(disk: Path, listen: str) -> None:
+    from airferry.app.mirror_registry import serve_media
+
+    async with serve_media(disk, listen=listen) as running:
+        await serve_until_stopped(running.url)

@@ -1,0 +1,103 @@
+"""``airferry registry``: init, serve."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from airferry.cli.command import SETTINGS, OcGroup, run
+from airferry.cli.options import FOLDER, OutputOptions, says
+from airferry.cli.output import print_answer
+from airferry.cli.secret import ask_password
+from airferry.cli.session import set_up_logging
+
+
+@click.group("registry", cls=OcGroup, context_settings=SETTINGS)
+def command() -> None:
+    """Set up and serve a mirror registry."""
+
+
+_HOST = click.option("--host", "hosts", multiple=True, metavar="NAME|IP", help="Name that the certificate is for.")
+
+
+@command.command("init")
+@click.option("--root", type=FOLDER, required=True, help="Folder for the registry and all it holds.")
+@_HOST
+@click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Address that serve will listen on.")
+@click.option("--user", default="admin", show_default=True, help="First user.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from stdin; otherwise a random one is made.")
+@says()
+def init(
+    saying: OutputOptions, root: Path, hosts: tuple[str, ...], listen: str, user: str, password_stdin: bool
+) -> None:
+    """Make a registry: a CA, a server certificate, one user.
+
+    \b
+    Example:
+      airferry registry init --root /srv/registry --host mirror.example.com --listen 0.0.0.0:8443
+    """
+    from airferry.app.mirror_registry import init_registry
+
+    password = ask_password(user, from_stdin=True) if password_stdin else None
+    made = run(init_registry(root, hosts, listen=listen, user=user, password=password))
+    lines = [
+        f"Made a registry in {made.root} for {', '.join(made.hosts)}",
+        f"CA certificate: {made.ca_certificate}",
+        f"User: {made.user}" + (f", password in {made.password_file}" if made.password_file else ""),
+        f"Serve it: airferry registry serve --root {made.root}",
+    ]
+    document = {
+        "root": str(made.root),
+        "hosts": list(made.hosts),
+        "caCertificate": str(made.ca_certificate),
+        "user": made.user,
+        "passwordFile": str(made.password_file) if made.password_file else None,
+    }
+    print_answer("".join(f"{line}\n" for line in lines), document, saying.form)
+
+
+@command.command("serve")
+@click.option("--root", type=FOLDER, required=True, help="Folder of the registry; made first where there is none.")
+@click.option("--listen", help="Address to listen on, by default the one given to init (127.0.0.1:8443).")
+@_HOST
+@click.option("--no-tls", is_flag=True, help="Speak plain HTTP. For labs only.")
+@click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
+@says()
+def serve(
+    saying: OutputOptions, root: Path, listen: str | None, hosts: tuple[str, ...], no_tls: bool, no_auth: bool
+) -> None:
+    """Serve the registry in --root until it is stopped.
+
+    \b
+    Example:
+      airferry registry serve --root /srv/registry --listen 0.0.0.0:8443 --host mirror.example.com
+    """
+    set_up_logging(saying)
+    for given, text in (
+        (no_tls, "--no-tls: passwords and images cross the network in the clear"),
+        (no_auth, "--no-auth: everybody who reaches this port may push and delete"),
+    ):
+        if given:
+            print(f"warning: {text}; for labs only", file=sys.stderr, flush=True)
+    run(_serve(root, listen, hosts, use_tls=not no_tls, use_auth=not no_auth))
+
+
+async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], *, use_tls: bool, use_auth: bool) -> None:
+    from airferry.app.mirror_registry import serve_registry
+
+    async with serve_registry(root, listen=listen, hosts=hosts, use_tls=use_tls, use_auth=use_auth) as (running, made):
+        if made is not None:
+            print(f"made a registry in {root}: user {made.user}, password in {made.password_file}", file=sys.stderr)
+        await serve_until_stopped(running.url)
+
+
+async def serve_until_stopped(url: str) -> None:
+    """Say where we listen, and return on SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    print(f"listening on {url}", flush=True)
+    await stopped.wait()

@@ -1,0 +1,58 @@
+"""The page on the disk."""
+
+from dataclasses import replace
+
+from airferry.oci import Digest
+from airferry.openshift.release.runbook import RunBook, print_runbook
+
+DIGEST = Digest.of(b"x")
+BOOK = RunBook("4.12.0", "x86_64", DIGEST, 183, "/media/usb", "4.12.0-x86_64")
+FULL = replace(
+    BOOK,
+    disk="/media/my disk",
+    registry="mirror.lan:8443/ocp4/openshift4",
+    mirror_objects=("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml"),
+    signature_files=("config/signature-sha256-0123456789abcdef.json",),
+    tool="./airferry",
+    verification_keys=("our key.asc",),
+)
+
+
+def commands(book: RunBook) -> list[str]:
+    blocks = print_runbook(book).split("```")[1::2]
+    return [line for block in blocks for line in block.strip().splitlines()]
+
+
+def test_the_commands_come_in_the_order_they_are_needed():
+    assert commands(FULL) == [
+        "./airferry media verify '/media/my disk'",
+        "./airferry login mirror.lan:8443",
+        "./airferry release mirror --from=file://openshift/release:4.12.0-x86_64 '--from-dir=/media/my disk' "
+        "--to=mirror.lan:8443/ocp4/openshift4 '--verification-key=our key.asc'",
+        f"./airferry release extract --command=openshift-install --from=mirror.lan:8443/ocp4/openshift4@{DIGEST}",
+        "./openshift-install version",
+        "oc apply -f imageDigestMirrorSet.yaml",
+        "oc apply -f imageTagMirrorSet.yaml",
+        "oc apply -f config/signature-sha256-0123456789abcdef.json",
+        f"oc adm upgrade --to-image=mirror.lan:8443/ocp4/openshift4@{DIGEST}",
+    ]
+
+
+def test_an_unknown_mirror_is_a_placeholder_that_is_explained():
+    page = print_runbook(BOOK)
+    assert "--to=REGISTRY/REPOSITORY" in page
+    assert "Replace `REGISTRY/REPOSITORY` with your mirror" in page
+    assert "Replace" not in print_runbook(FULL)
+
+
+def test_an_unverified_release_says_so_and_repeats_the_flag():
+    page = print_runbook(replace(BOOK, unverified=True))
+    assert "**The signature of this release was not verified.**" in page
+    assert "--to=REGISTRY/REPOSITORY --allow-unverified" in page
+    assert "unverified" not in print_runbook(BOOK)
+
+
+def test_the_same_input_gives_the_same_bytes():
+    assert print_runbook(FULL) == print_runbook(replace(FULL))
+    assert print_runbook(FULL).endswith("\n")
+    assert "\n\n\n" not in print_runbook(FULL)
