@@ -53,6 +53,13 @@ async def test_what_an_earlier_run_kept_needs_no_room_again(tmp_path: Path) -> N
     await tree.close()
 
 
+def test_a_disk_that_the_content_alone_would_fill_is_too_small(tmp_path: Path) -> None:
+    free = free_bytes(tmp_path)
+    with pytest.raises(NoSpaceError):
+        check_space(tmp_path, free)
+    check_space(tmp_path, free // 2)
+
+
 def test_nothing_to_write_needs_no_room(tmp_path: Path) -> None:
     check_space(tmp_path, 0)
 
@@ -135,6 +142,16 @@ def test_a_file_system_without_links_is_refused_by_name(calls: LinkCalls, lack: 
         check_fitness(tmp_path, calls)
     hint = caught.value.hint or ""
     assert all(word in hint for word in ("FAT", "exFAT", "ext4", "xfs"))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_tree_is_not_begun_on_an_unfit_file_system(tmp_path: Path) -> None:
+    tree = TreePlace(tmp_path, calls=LinkCalls(symlink=_no_symlink))
+    with pytest.raises(UnfitFilesystemError):
+        await tree.reserve(1)
+    with pytest.raises(UnfitFilesystemError):
+        await tree.write_blob(PATH, BLOB, Offsets())
+    await tree.close()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -144,6 +144,10 @@ async def test_a_child_of_an_index_that_is_gone_breaks_the_index(tmp_path: Path)
     await tree.write_tag("a", "multi", index)
     await tree.close()
     assert (await verify(tree.folder)).whole
+    layer = children["linux/amd64"].layers[0].digest
+    (tmp_path / "v2" / "a" / "blobs" / layer).unlink()
+    assert [(image.tag, image.faults) for image in (await verify(tree.folder)).broken] == [("multi", (layer,))]
+    (tmp_path / "v2" / "a" / "blobs" / layer).write_bytes(b"linux/amd64")
     lost = children["linux/arm64"].digest
     (tmp_path / "v2" / "a" / "blobs" / lost).unlink()
     (tmp_path / "v2" / "a" / "manifests" / lost).unlink()

@@ -41,7 +41,6 @@ def shown(source: PullSource) -> str:
 
 DEV, ART = "quay.io/openshift-release-dev/ocp-release", "quay.io/openshift-release-dev/ocp-v4.0-art-dev"
 RELEASE = [rule(DEV, by_digest("m:8443/ocp/release")), rule(ART, by_digest("m:8443/ocp/release"))]
-MERGED = [rule("q.io/a", by_digest("A.io/a"), by_digest("c.io/a"), by_digest("b.io/a"), by_tag("t.io/a"), blocked=True)]
 LAYERED = [
     rule("q.io", by_digest("m:5000/q")),
     rule("q.io/a", by_digest("m:5000/special")),
@@ -205,7 +204,7 @@ rule_lists = st.lists(
     st.builds(
         lambda prefix, mirrors, blocked: rule(prefix, *mirrors, blocked=blocked),
         prefixes,
-        st.lists(st.builds(Mirror, st.sampled_from(["m1.io", "m2.io/x"]), st.booleans(), st.sampled_from(PullFrom))),
+        st.lists(st.builds(Mirror, st.sampled_from(["m1.io/z", "m2.io/x"]), st.booleans(), st.sampled_from(PullFrom))),
         st.booleans(),
     ),
     unique_by=lambda made: made.prefix,

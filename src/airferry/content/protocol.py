@@ -34,9 +34,7 @@ class ContentSource(Protocol):
         """
         ...
 
-    def open_blob(
-        self, path: str, blob: Descriptor, offset: int = 0
-    ) -> AbstractAsyncContextManager[ByteStream]:
+    def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[ByteStream]:
         """Open the content of ``blob`` from ``offset`` in bytes, as stored: **not** checked against its digest.
 
         A broken connection is resumed inside; what is yielded is gapless. Entering raises NotFoundError.

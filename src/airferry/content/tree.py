@@ -25,6 +25,7 @@ from airferry.content.errors import DamagedError, NotFoundError
 from airferry.content.filesystem import (
     PRIVATE,
     READABLE,
+    LinkCalls,
     check_fitness,
     check_space,
     make_folders,
@@ -51,16 +52,17 @@ class TreePlace:
     """A folder that holds repositories as ``oc`` writes them: a source, a sink, mounting and reserving.
 
     Only what is written needs the folder to exist or be writable. The first write takes the folder's lock, checks
-    that the file system is fit and clears what crashed runs left; :meth:`close` gives the lock back. With
-    ``private`` new files are readable by their owner alone. What stays besides ``v2``: ``airferry/`` (our own
-    records), and ``.airferry/partial`` while a blob is unfinished.
+    that the file system is fit (with ``calls``, for tests) and clears what crashed runs left; :meth:`close` gives
+    the lock back. With ``private`` new files are readable by their owner alone. What stays besides ``v2``:
+    ``airferry/`` (our own records), and ``.airferry/partial`` while a blob is unfinished.
     """
 
-    def __init__(self, folder: Path, *, private: bool = False) -> None:
+    def __init__(self, folder: Path, *, private: bool = False, calls: LinkCalls | None = None) -> None:
         self.place = Place(PlaceKind.TREE, str(folder))
         self.folder = TreeFolder(folder)
         self._modes = PRIVATE if private else READABLE
         self._workspace = Workspace(folder, self._modes)
+        self._calls = calls
         self._open = False
         self._opening = asyncio.Lock()
         self._tagging = asyncio.Lock()
@@ -246,7 +248,7 @@ class TreePlace:
     def _begin(self) -> None:
         self._workspace.open()
         try:
-            check_fitness(self._workspace.folder)
+            check_fitness(self._workspace.folder, self._calls)
             with writing(self.folder.root):
                 for stale in self.folder.stale_names():
                     stale.unlink()

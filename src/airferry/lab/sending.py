@@ -153,7 +153,7 @@ class Sender:
             self.entry.sent_bytes += sent
 
     async def _copy_file(self, response: web.StreamResponse, source: BinaryIO, part: FilePart) -> None:
-        pass
+        source.seek(part.offset)
         left = part.size_bytes
         while chunk := source.read(min(_WRITE_BYTES, left)):
             left -= len(chunk)

@@ -65,13 +65,11 @@ def normalized(repository: Repository) -> Repository:
 def find_rule(name: str, rules: PullRules) -> PullRule | None:
     """Return the rule with the longest prefix that matches ``name`` (host[:port]/path), or None.
 
-    The length is that of the prefix as written, ``*.`` included; of equal prefixes the first one counts.
+    The length is that of the prefix as written, ``*.`` included. Of two as long (``*.io`` and ``q.io``) the
+    first in alphabetical order counts, because containers/image keeps its tables sorted.
     """
-    found: PullRule | None = None
-    for rule in rules.rules:
-        if match_length(name, rule.prefix) is not None and (found is None or len(rule.prefix) > len(found.prefix)):
-            found = rule
-    return found
+    matching = [rule for rule in rules.rules if match_length(name, rule.prefix) is not None]
+    return min(matching, key=lambda rule: (-len(rule.prefix), rule.prefix), default=None)
 
 
 def match_length(name: str, prefix: str) -> int | None:

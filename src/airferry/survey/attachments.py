@@ -10,7 +10,7 @@ from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci import Digest, Reference, Repository
 from airferry.plan import CopyRequest
 from airferry.survey.crew import work_through
-from airferry.survey.sources import Findings, OpenSource, survey_sources
+from airferry.survey.sources import Findings, OpenSource, survey_sources, walk_down
 
 _NOT_THERE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
 
@@ -31,7 +31,7 @@ async def find_attachments(
     Asked for each image and, when it is an index, for each of its children; what is found is asked in turn, so
     that an attestation of a signature travels too. Nothing attached is no gap.
     """
-    found: dict[tuple[Repository, Repository, str], CopyRequest] = {}
+    found: dict[tuple[Repository, Repository, str, tuple[str, ...]], CopyRequest] = {}
     asked: set[tuple[Repository, Repository, Digest]] = set()
 
     async def ask(image: tuple[CopyRequest, Digest]) -> list[tuple[CopyRequest, Digest]]:
@@ -40,13 +40,13 @@ async def find_attachments(
         if (source, destination, digest) in asked:
             return []
         asked.add((source, destination, digest))
-        new = [
-            attachment
-            for attachment in await _attached_to(request, digest, open_source)
-            if (source, destination, str(attachment.source)) not in found
-        ]
-        found.update({(source, destination, str(attachment.source)): attachment for attachment in new})
-        await survey_sources(new, open_source, workers=2, known=findings)
+        new = []
+        for attachment in await _attached_to(request, digest, open_source):
+            key = (source, destination, str(attachment.source), attachment.tags)
+            if found.setdefault(key, attachment) is attachment:
+                new.append(attachment)
+        if new:
+            await survey_sources(new, open_source, workers=2, known=findings)
         on_asked()
         return [(attachment, findings.roots[attachment]) for attachment in new if attachment in findings.roots]
 
@@ -54,15 +54,10 @@ async def find_attachments(
         (request, digest)
         for request in requests
         if request in findings.roots
-        for digest in _image_digests(findings.roots[request], findings)
+        for digest in (manifest.digest for manifest in walk_down(findings.roots[request], findings.manifests))
     ]
     await work_through(images, ask, workers=workers)
     return tuple(request for key, request in sorted(found.items()) if request in findings.roots)
-
-
-def _image_digests(root: Digest, findings: Findings) -> list[Digest]:
-    children = findings.manifests[root].children if root in findings.manifests else ()
-    return [root, *(child.digest for child in children if child.digest in findings.manifests)]
 
 
 async def _attached_to(request: CopyRequest, digest: Digest, open_source: OpenSource) -> list[CopyRequest]:
@@ -81,7 +76,10 @@ async def _attached_to(request: CopyRequest, digest: Digest, open_source: OpenSo
         referrers = await source.list_referrers(repository.path, digest)
     except _NOT_THERE:
         referrers = ()
+    tagged = {attachment.source.digest for attachment in attached}
     for referrer in referrers:
+        if referrer.digest in tagged:
+            continue
         attached.append(_attachment(request, Reference(repository, None, referrer.digest), (), "referrer of"))
     return attached
 

@@ -7,9 +7,8 @@ from airferry.content.protocol import ContentSink
 from airferry.oci import Descriptor, Digest, Place, Repository
 from airferry.plan import CopyRequest
 from airferry.plan.model import Survey
-from airferry.plan.planner import reachable
 from airferry.survey.crew import work_through
-from airferry.survey.sources import Findings
+from airferry.survey.sources import Findings, walk_down
 
 OpenSink = Callable[[Place], ContentSink]
 
@@ -37,6 +36,7 @@ async def survey_destinations(
     node that gets the manifest fails on the layer. ``tags_only`` asks for nothing but the tags, one question each.
     """
     holdings = Holdings()
+    lacking: set[tuple[Repository, Digest]] = set()
     questions = _questions(requests, findings)
     if tags_only:
         questions = [question for question in questions if question.tag is not None]
@@ -49,14 +49,23 @@ async def survey_destinations(
             if digest is not None:
                 holdings.tags[repository, question.tag] = digest
         elif question.blob is not None:
-            if await sink.has_blob(repository.path, question.blob):
-                holdings.present.setdefault(repository, set()).add(question.blob.digest)
-        elif question.manifest is not None and await sink.has_manifest(repository.path, question.manifest):
-            holdings.present.setdefault(repository, set()).add(question.manifest)
+            note(repository, question.blob.digest, await sink.has_blob(repository.path, question.blob))
+        elif question.manifest is not None:
+            note(repository, question.manifest, await sink.has_manifest(repository.path, question.manifest))
         on_asked()
         return ()
 
+    def note(repository: Repository, digest: Digest, is_there: bool) -> None:
+        """Bytes that are wanted both as a blob and as a manifest are there only when both answers say so."""
+        held = holdings.present.setdefault(repository, set())
+        if is_there and (repository, digest) not in lacking:
+            held.add(digest)
+        elif not is_there:
+            lacking.add((repository, digest))
+            held.discard(digest)
+
     await work_through(questions, ask, workers=workers)
+    holdings.present = {repository: held for repository, held in holdings.present.items() if held}
     return holdings
 
 
@@ -75,19 +84,21 @@ class _Question:
 
 
 def _questions(requests: Iterable[CopyRequest], findings: Findings) -> list[_Question]:
-    survey = Survey(findings.roots, findings.manifests)
-    questions: dict[tuple[Repository, str], _Question] = {}
+    questions: dict[_Question, None] = {}
     for request in requests:
         root = findings.roots.get(request)
         if root is None:
             continue
         repository = request.destination
-        for tag in request.tags:
-            questions.setdefault((repository, tag), _Question(repository, tag=tag))
+        questions |= {_Question(repository, tag=tag): None for tag in request.tags}
         # The root is asked for even when its manifest was not read (a record of an earlier run names it).
-        questions.setdefault((repository, root), _Question(repository, manifest=root))
-        for digest in reachable(root, survey):
-            questions.setdefault((repository, digest), _Question(repository, manifest=digest))
-            for blob in findings.manifests[digest].blobs:
-                questions.setdefault((repository, blob.digest), _Question(repository, blob=blob))
-    return list(questions.values())
+        questions[_Question(repository, manifest=root)] = None
+        for manifest in walk_down(root, findings.manifests):
+            questions[_Question(repository, manifest=manifest.digest)] = None
+            questions |= {_Question(repository, blob=blob): None for blob in _by_content(manifest.blobs)}
+    return list(questions)
+
+
+def _by_content(blobs: Iterable[Descriptor]) -> Iterable[Descriptor]:
+    """Strip what differs between pointers to the same content, so that it is asked for once."""
+    return (Descriptor("", blob.digest, blob.size_bytes) for blob in blobs)

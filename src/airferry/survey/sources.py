@@ -1,16 +1,25 @@
 """Read the manifests of what is asked for, down to the last child, each once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from airferry.content.errors import DamagedError, DeniedError, NotFoundError
+from airferry.content.errors import BlockedError, DamagedError, DeniedError, NotFoundError
 from airferry.content.protocol import ContentSource
-from airferry.errors import AirferryError, MalformedError, UnsupportedError
+from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Place, Repository
+from airferry.oci.digest import is_digest
 from airferry.plan import CopyRequest, Gap
 from airferry.survey.crew import work_through
 
-MISSING = (NotFoundError, DeniedError, ContentMismatchError, DamagedError, MalformedError, UnsupportedError)
+MISSING = (
+    NotFoundError,
+    DeniedError,
+    ContentMismatchError,
+    DamagedError,
+    MalformedError,
+    UnsupportedError,
+    BlockedError,
+)
 """Errors that concern one image. Any other (no network, no credentials, …) would hit every image alike."""
 
 OpenSource = Callable[[Place], ContentSource]
@@ -27,10 +36,13 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
+    """One manifest to read: ``target`` is its digest or a tag."""
+
     repository: Repository
     target: str
-    requests: tuple[CopyRequest, ...]
-    is_root: bool
+
+    def __str__(self) -> str:
+        return f"{self.repository}{'@' if is_digest(self.target) else ':'}{self.target}"
 
 
 async def survey_sources(
@@ -40,45 +52,39 @@ async def survey_sources(
     workers: int = 16,
     on_read: Callable[[Manifest], None] = lambda manifest: None,
     known: Findings | None = None,
-    want_child: Callable[[Descriptor], bool] = lambda child: True,
 ) -> Findings:
     """Read every request's manifest and all below it. ``known`` (from an earlier call) is extended, not read again.
 
     A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on; a missing
-    manifest of an optional request is no gap. Children of lists that ``want_child`` declines are not read.
-    Errors that would hit every image alike are raised.
+    manifest of an optional request is no gap. Errors that would hit every image alike are raised.
     """
     findings = known if known is not None else Findings()
-    errands: dict[tuple[Repository, str], list[CopyRequest]] = {}
-    for request in requests:
-        errands.setdefault((request.source.repository, _target(request)), []).append(request)
-    broken: set[CopyRequest] = set()
+    errands = {request: _Errand(request.source.repository, _target(request)) for request in requests}
+    asked = set(errands.values())
+    digests: dict[_Errand, Digest] = {}
+    failures: dict[_Errand, AirferryError] = {}
 
-    async def read(errand: _Errand) -> Sequence[_Errand]:
+    async def read(errand: _Errand) -> list[_Errand]:
         try:
             manifest = await _read_once(errand, open_source, findings)
         except MISSING as error:
-            for request in errand.requests:
-                if request not in broken and not request.optional:
-                    broken.add(request)
-                    findings.gaps.append(
-                        Gap(request, f"{errand.repository}@{errand.target}", error.code, error.message)
-                    )
-                broken.add(request)
-            return ()
+            failures[errand] = error
+            return []
         on_read(manifest)
-        if errand.is_root:
-            findings.roots |= dict.fromkeys(errand.requests, manifest.digest)
-        return [
-            _Errand(errand.repository, child.digest, errand.requests, False)
-            for child in manifest.children
-            if want_child(child)
-        ]
+        digests[errand] = manifest.digest
+        below = dict.fromkeys(_Errand(errand.repository, child.digest) for child in manifest.children)
+        more = [child for child in below if child not in asked]
+        asked.update(more)
+        return more
 
-    first = [_Errand(repository, target, tuple(found), True) for (repository, target), found in errands.items()]
-    await work_through(first, read, workers=workers)
-    for request in broken:
-        findings.roots.pop(request, None)
+    await work_through(list(dict.fromkeys(errands.values())), read, workers=workers)
+    for request, errand in errands.items():
+        missing = _first_missing(errand, digests, findings)
+        if missing is None:
+            findings.roots[request] = digests[errand]
+        elif not request.optional:
+            error = failures[missing]
+            findings.gaps.append(Gap(request, str(missing), error.code, error.message))
     findings.gaps.sort(key=lambda gap: (gap.request.name, str(gap.request.source), gap.missing))
     return findings
 
@@ -93,9 +99,34 @@ async def _read_once(errand: _Errand, open_source: OpenSource, findings: Finding
     return manifest
 
 
+def _first_missing(root: _Errand, digests: Mapping[_Errand, Digest], findings: Findings) -> _Errand | None:
+    """Return the first manifest at or below ``root`` that could not be read, None when the image is whole."""
+    if root not in digests:
+        return root
+    for manifest in walk_down(digests[root], findings.manifests):
+        for child in manifest.children:
+            if child.digest not in findings.manifests:
+                return _Errand(root.repository, child.digest)
+    return None
+
+
+def walk_down(root: Digest, manifests: Mapping[Digest, Manifest]) -> Iterator[Manifest]:
+    """Yield the manifest ``root`` and every known one below it, each once, parents before children."""
+    seen: set[Digest] = set()
+    stack = [root]
+    while stack:
+        digest = stack.pop()
+        manifest = manifests.get(digest)
+        if manifest is None or digest in seen:
+            continue
+        seen.add(digest)
+        yield manifest
+        stack.extend(child.digest for child in reversed(manifest.children))
+
+
 def _target(request: CopyRequest) -> str:
     if request.source.digest is not None:
         return request.source.digest
     if request.source.tag is None:
-        raise AirferryError(f"{request.source} names a whole repository where one image is needed")
+        raise UsageError(f"{request.source} names a whole repository where one image is needed")
     return request.source.tag

@@ -6,11 +6,13 @@ believed for a limited time, and whoever believes it still asks whether the imag
 
 import contextlib
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airferry.errors import MalformedError
 from airferry.oci import Digest, Place, Repository
 
 BELIEVED_FOR_S = 24 * 3600
@@ -48,8 +50,11 @@ class HeldRecord:
         temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(document))
-            temporary.replace(self.file)
+            try:
+                temporary.write_text(json.dumps(document))
+                temporary.replace(self.file)
+            except OSError:
+                temporary.unlink(missing_ok=True)
 
 
 def load_held(place: Place, state_folder: Path) -> HeldRecord:
@@ -57,12 +62,18 @@ def load_held(place: Place, state_folder: Path) -> HeldRecord:
     name = place.address.replace("/", "_").replace(":", "_")
     file = state_folder / "held" / f"{place.kind}-{name[-80:]}-{Digest.of(str(place).encode()).short}.json"
     record = HeldRecord(file)
-    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, RecursionError, MalformedError):
         document: Any = json.loads(file.read_text())
         if document.get("version") == 1:
-            record.images = {
-                path: {Digest.parse(digest): float(seen) for digest, seen in held.items()}
-                for path, held in document["images"].items()
-            }
-            record.bytes_per_second = document.get("bytesPerSecond")
+            record.images = _parse_images(document.get("images"))
+            record.bytes_per_second = _parse_speed(document.get("bytesPerSecond"))
     return record
+
+
+def _parse_images(fields: Any) -> dict[str, dict[str, float]]:
+    return {path: {Digest.parse(digest): float(seen) for digest, seen in held.items()} for path, held in fields.items()}
+
+
+def _parse_speed(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < math.inf else None

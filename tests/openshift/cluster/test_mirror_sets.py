@@ -25,7 +25,12 @@ OBJECTS = (MirrorKind.IDMS, MirrorKind.ITMS, MirrorKind.ICSP)
 FRAGMENTS = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
 ENTRY = MirrorEntry("quay.io/a", ("m.lan:8443/a",))
 
-HEAD = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: x}\nspec:\n  imageDigestMirrors:\n"
+HEAD = """apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata: {name: x}
+spec:
+  imageDigestMirrors:
+"""
 
 
 def read(name: str) -> tuple[MirrorSet, ...]:
@@ -135,7 +140,7 @@ def test_the_mirrors_of_a_release_are_sorted_and_listed_once():
         pytest.param("", "f holds no mirror set", id="empty"),
         pytest.param("---\n---\n", "f holds no mirror set", id="empty documents"),
         pytest.param("a: [", "f is not YAML at line", id="cut off"),
-        pytest.param("a: 1\n---\n\tb", "f is not YAML at line 3", id="broken second document"),
+        pytest.param("imageDigestSources: []\n---\n\tb", "f is not YAML at line 3", id="broken second document"),
         pytest.param("- a", "f, document 1 is not an object but list", id="a list"),
         pytest.param("a: 1", "f, document 1 has no kind, no imageDigestSources", id="something else"),
         pytest.param("imageDigestSources: []\nimageContentSources: []", "f, document 1 has both", id="both sections"),
@@ -166,6 +171,12 @@ def test_errors_name_file_document_and_field(text, says):
 def test_another_kind_is_named():
     with pytest.raises(UnsupportedError, match="f, document 2 is a Pod, not a mirror set"):
         parse_mirror_sets(print_object(MirrorKind.IDMS, [ENTRY]) + "---\nkind: Pod\n", "f")
+
+
+def test_aliases_cannot_multiply_objects():
+    bomb = "kind: List\nitems: &a [{kind: List, items: *a}, {kind: List, items: *a}]\n"
+    with pytest.raises(UnsupportedError, match=r"items\[0\] is a List"):
+        parse_mirror_sets(bomb, "f")
 
 
 def test_yaml_that_would_make_objects_or_grow_without_end_is_refused():

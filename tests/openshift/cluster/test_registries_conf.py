@@ -170,6 +170,12 @@ def rule_of(item) -> PullRule:
             {"q.io/a": ["m/new", "m/old"]},
             id="ties between lists are alphabetical",
         ),
+        pytest.param(
+            [idms(*(("q.io/a", ["m/a", f"m/{name}"]) for name in "zmbkcxd"))],
+            {},
+            {"q.io/a": [f"m/{name}" for name in "abcdkmxz"]},
+            id="what one mirror frees at once is alphabetical",
+        ),
     ],
 )
 def test_the_cases_that_surprise_people(sets, scopes, expected):

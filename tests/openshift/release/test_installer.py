@@ -36,20 +36,30 @@ TABLE = """
     oc linux/ppc64le cli-artifacts SHARE/linux_ppc64le/oc openshift-client-linux-ppc64le.tar.gz
     oc.rhel8 linux cli-artifacts SHARE/linux_amd64/oc.rhel8 openshift-client-linux-amd64-rhel8.tar.gz
     oc.rhel9 linux/s390x cli-artifacts SHARE/linux_s390x/oc.rhel9 openshift-client-linux-s390x-rhel9.tar.gz
-    openshift-install linux installer usr/bin/openshift-install openshift-install-linux.tar.gz
-    openshift-install linux/amd64 installer usr/bin/openshift-install openshift-install-linux.tar.gz
-    openshift-install linux/arm64 installer-artifacts SHARE/linux_arm64/openshift-install openshift-install-linux-arm64.tar.gz
-    openshift-install mac installer-artifacts SHARE/mac/openshift-install openshift-install-mac.tar.gz
-    openshift-baremetal-install linux baremetal-installer usr/bin/openshift-install openshift-baremetal-install-linux.tar.gz
-    openshift-install-fips linux baremetal-installer usr/bin/openshift-install openshift-install-rhel.tar.gz
+    INSTALL linux installer usr/bin/INSTALL INSTALL-linux.tar.gz
+    INSTALL linux/amd64 installer usr/bin/INSTALL INSTALL-linux.tar.gz
+    INSTALL linux/arm64 ARTIFACTS SHARE/linux_arm64/INSTALL INSTALL-linux-arm64.tar.gz
+    INSTALL mac ARTIFACTS SHARE/mac/INSTALL INSTALL-mac.tar.gz
+    BAREMETAL linux baremetal-installer usr/bin/INSTALL BAREMETAL-linux.tar.gz
+    INSTALL-fips linux baremetal-installer usr/bin/INSTALL INSTALL-rhel.tar.gz
     ccoctl linux cloud-credential-operator usr/bin/ccoctl ccoctl-linux.tar.gz
     ccoctl.rhel9 linux cloud-credential-operator usr/bin/ccoctl.rhel9 ccoctl-linux-rhel9.tar.gz
 """
 
 
+SHORT = {
+    "SHARE": "usr/share/openshift",
+    "BAREMETAL": "openshift-baremetal-install",
+    "ARTIFACTS": "installer-artifacts",
+    "INSTALL": "openshift-install",
+}
+
+
 @pytest.mark.parametrize("row", TABLE.strip().splitlines(), ids=str.strip)
 def test_each_tool_is_where_the_table_says(row):
-    command, system, component, path, archive = row.replace("SHARE", "usr/share/openshift").split()
+    for short, long in SHORT.items():
+        row = row.replace(short, long)
+    command, system, component, path, archive = row.split()
     (tool,) = select(command, system)
     assert (tool.component, tool.path, tool.archive_name("4.9").replace("-4.9", "")) == (component, path, archive)
 

@@ -147,7 +147,8 @@ def parse_auth_file(content: bytes, path: Path) -> AuthFile:
         # ~/.dockercfg: the same entries, without "auths" around them.
         legacy = {key: value for key, value in fields.items() if isinstance(value, dict) and value.keys() & _FIELDS}
         return AuthFile(path, _entries(legacy, path))
-    auths, helpers, store = fields.get("auths") or {}, fields.get("credHelpers") or {}, fields.get("credsStore")
+    auths, helpers, store = (fields.get(name) for name in ("auths", "credHelpers", "credsStore"))
+    auths, helpers = {} if auths is None else auths, {} if helpers is None else helpers
     if not isinstance(auths, dict):
         raise MalformedError(f"the auth file {path} is malformed: auths is not an object")
     if not isinstance(helpers, dict) or not all(isinstance(name, str) for name in helpers.values()):

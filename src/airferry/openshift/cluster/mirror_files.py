@@ -61,15 +61,22 @@ def _read_document(document: Any, where: str) -> list[MirrorSet]:
     kind = document.get("kind")
     if kind is None:
         return _read_fragments(document, where)
-    if kind in _LISTS:
-        items = _list(document, "items", where)
-        return [read for index, item in enumerate(items) for read in _read_document(item, f"{where}, items[{index}]")]
-    if kind not in _BY_KIND:
+    if isinstance(kind, str) and kind in _LISTS:
+        return [
+            _read_item(item, f"{where}, items[{index}]") for index, item in enumerate(_list(document, "items", where))
+        ]
+    return [_read_item(document, where)]
+
+
+def _read_item(document: Any, where: str) -> MirrorSet:
+    """Read one object; lists in lists are refused here, so that aliases in YAML cannot multiply."""
+    kind = document.get("kind") if isinstance(document, dict) else type(document).__name__
+    if not isinstance(document, dict) or not isinstance(kind, str) or kind not in _BY_KIND:
         raise UnsupportedError(
             f"{where} is a {kind}, not a mirror set",
             hint=f"expected {', '.join(_BY_KIND)} or install-config's imageDigestSources, imageContentSources",
         )
-    return [_read_object(document, _BY_KIND[kind], where)]
+    return _read_object(document, _BY_KIND[kind], where)
 
 
 def _read_object(document: Mapping[str, Any], kind: MirrorKind, where: str) -> MirrorSet:

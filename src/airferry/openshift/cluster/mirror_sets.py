@@ -139,6 +139,10 @@ def _entry_lines(kind: MirrorKind, entries: Iterable[MirrorEntry]) -> list[str]:
     return lines
 
 
+_YAML_WORDS: Final = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+
+
 def _quoted(text: str) -> str:
     """Return a scalar that YAML reads back as this text: ``*.domain`` would be an alias, ``[::1]`` a list."""
-    return f"'{text}'" if text[:1] in "*[" or text.replace(".", "", 1).isdecimal() else text
+    special = text[:1] in "*[" or text.lower() in _YAML_WORDS or text.replace(".", "", 1).isdecimal()
+    return f"'{text}'" if special else text

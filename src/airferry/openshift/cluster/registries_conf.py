@@ -13,7 +13,7 @@ import tomli_w
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 from airferry.openshift.cluster.merging import check_policies, merge_entries
-from airferry.openshift.cluster.mirror_sets import MirrorEntry, MirrorKind, MirrorSet, SourcePolicy, check_entry
+from airferry.openshift.cluster.mirror_sets import MirrorEntry, MirrorSet, SourcePolicy, check_entry
 from airferry.openshift.cluster.scopes import is_nested, is_scope
 
 SEARCH_REGISTRIES = ("registry.access.redhat.com", "docker.io")
@@ -38,11 +38,7 @@ def pull_rules(
     for scope in (*insecure, *blocked):
         if not is_scope(scope):
             raise MalformedError(f"{scope!r} is not a scope: host[:port][/path], or *.domain without path or port")
-    # The controller reads all digest mirror sets before all policies of the older kind.
-    old = (MirrorKind.ICSP, MirrorKind.CONTENT_SOURCES)
-    digests = [item for item in sets if not item.kind.is_for_tags]
-    ordered = [item for item in digests if item.kind not in old] + [item for item in digests if item.kind in old]
-    by_digest = merge_entries(entry for item in ordered for entry in item.entries)
+    by_digest = merge_entries(entry for item in sets if not item.kind.is_for_tags for entry in item.entries)
     by_tag = merge_entries(entry for item in sets if item.kind.is_for_tags for entry in item.entries)
     return _render(by_digest, by_tag, tuple(insecure), tuple(blocked))
 

@@ -66,17 +66,14 @@ class Patcher:
             settled, self._held = self._held + chunk, b""
             return settled
         window = bytearray(self._held + chunk)
-        settled_to = 0
         for marker in tuple(self._remaining):
             at = window.find(marker.pattern)
             if at >= 0:
                 value = self._remaining.pop(marker) + b"\0"
                 window[at : at + len(value)] = value
                 self.patched += (marker,)
-                settled_to = max(settled_to, at + len(marker.pattern))
-        # What follows the last replacement may be the beginning of another marker; what it wrote may not be.
-        cut = max(settled_to, len(window) - self._keep) if self._remaining else len(window)
-        cut = max(0, cut)
+        # All but the last bytes are settled: those may be the beginning of a marker that goes on in the next chunk.
+        cut = max(0, len(window) - self._keep) if self._remaining else len(window)
         self._held = bytes(window[cut:])
         return bytes(window[:cut])
 
