@@ -34,7 +34,7 @@ def test_the_commands_come_in_the_order_they_are_needed():
         "oc apply -f imageDigestMirrorSet.yaml",
         "oc apply -f imageTagMirrorSet.yaml",
         "oc apply -f config/signature-sha256-0123456789abcdef.json",
-        f"oc adm upgrade --to-image=mirror.lan:8443/ocp4/openshift4@{DIGEST}",
+        f"oc adm upgrade --allow-explicit-upgrade --to-image=mirror.lan:8443/ocp4/openshift4@{DIGEST}",
     ]
 
 
@@ -50,6 +50,13 @@ def test_an_unverified_release_says_so_and_repeats_the_flag():
     assert "**The signature of this release was not verified.**" in page
     assert "--to=REGISTRY/REPOSITORY --allow-unverified" in page
     assert "unverified" not in print_runbook(BOOK)
+
+
+def test_without_a_disk_nothing_is_checked_or_loaded():
+    direct = replace(FULL, disk=None, unverified=True)
+    assert not any("media verify" in line or "release mirror" in line for line in commands(direct))
+    assert "disk" not in print_runbook(direct)
+    assert "not verified.**\n" in print_runbook(direct)
 
 
 def test_the_same_input_gives_the_same_bytes():

@@ -1,4 +1,4 @@
-"""The page that travels with the disk: what to type on the far side, in which order. Same input, same bytes."""
+"""The page that goes with a mirrored release: what to type on the far side, in which order. Same input, same bytes."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ REGISTRY_PLACEHOLDER = "REGISTRY/REPOSITORY"
 class RunBook:
     """What the page speaks of. Paths are as seen on the far side, relative to the folder that holds the page.
 
+    ``disk`` is None when the release went straight into the registry; then ``tag`` is its tag there.
     ``registry`` is HOST[:PORT]/REPOSITORY, or the placeholder when it is not known yet. ``fragment`` is the file
     with the section for install-config.yaml, ``mirror_objects`` the files with cluster objects,
     ``signature_files`` the signature ConfigMaps. ``components`` counts the images besides the release image.
@@ -23,7 +24,7 @@ class RunBook:
     arch: str
     digest: Digest
     components: int
-    disk: str
+    disk: str | None
     tag: str
     registry: str = REGISTRY_PLACEHOLDER
     repository_path: str = "openshift/release"
@@ -42,25 +43,37 @@ def print_runbook(book: RunBook) -> str:
 
 
 def _opening(book: RunBook) -> str:
+    holder, way = (
+        ("The mirror", "in a mirror registry")
+        if book.disk is None
+        else (
+            "This disk",
+            "from this disk to a mirror registry",
+        )
+    )
     lines = [
-        f"# OpenShift {book.version} ({book.arch}) from this disk to a mirror registry",
+        f"# OpenShift {book.version} ({book.arch}) {way}",
         "",
-        f"This disk carries the release image and its {book.components} component images.",
+        f"{holder} carries the release image and its {book.components} component images.",
         "",
         f"- release: `{book.digest}`",
-        f"- on the disk: `file://{book.repository_path}:{book.tag}` in `{book.disk}`",
-        f"- mirror: `{book.registry}`",
     ]
+    if book.disk is not None:
+        lines.append(f"- on the disk: `file://{book.repository_path}:{book.tag}` in `{book.disk}`")
+    lines.append(f"- mirror: `{book.registry}`")
     if book.registry == REGISTRY_PLACEHOLDER:
         lines.append(
             f"\nReplace `{REGISTRY_PLACEHOLDER}` with your mirror, such as `mirror.example.com:8443/ocp4/openshift4`."
         )
     if book.unverified:
-        lines.append("\n**The signature of this release was not verified.** `--allow-unverified` is needed below.")
+        needed = " `--allow-unverified` is needed below." if book.disk is not None else ""
+        lines.append(f"\n**The signature of this release was not verified.**{needed}")
     return "\n".join(lines) + "\n"
 
 
 def _check(book: RunBook) -> str:
+    if book.disk is None:
+        return ""
     return _section(
         "Check the disk",
         "Every byte is read and compared with its digest; a damaged file is named with the images it breaks.",
@@ -69,6 +82,8 @@ def _check(book: RunBook) -> str:
 
 
 def _load(book: RunBook) -> str:
+    if book.disk is None:
+        return ""
     host = book.registry.split("/", 1)[0]
     command = [
         *_program(book),
@@ -116,7 +131,7 @@ def _prove(book: RunBook) -> str:
     if not book.mirror_objects:
         return ""
     update = [
-        ["oc", "adm", "upgrade", f"--to-image={book.registry}@{book.digest}"],
+        ["oc", "adm", "upgrade", "--allow-explicit-upgrade", f"--to-image={book.registry}@{book.digest}"],
     ]
     return _section(
         "Update a cluster that runs already",
