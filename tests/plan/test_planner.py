@@ -55,7 +55,7 @@ def test_any_legal_order_keeps_the_destination_whole(world: World, data: st.Data
     registry = StrictRegistry(world.survey)
     for index in legal_order(plan.needs, data):
         registry.do(plan.steps[index])
-    for asked in world.whole_requests():
+    for asked in world.found_requests():
         assert registry.has_whole(world, asked)
 
 
@@ -63,7 +63,7 @@ def test_any_legal_order_keeps_the_destination_whole(world: World, data: st.Data
 def test_the_steps_as_listed_are_a_legal_order(world: World) -> None:
     registry = StrictRegistry(world.survey)
     registry.do_all(plan_copies(world.requests, world.survey, can_mount=world.can_mount))
-    assert all(registry.has_whole(world, asked) for asked in world.whole_requests())
+    assert all(registry.has_whole(world, asked) for asked in world.found_requests())
 
 
 @given(worlds(), st.randoms(use_true_random=False))
@@ -116,7 +116,7 @@ def test_tags_come_after_everything_else(world: World) -> None:
 def test_a_blob_is_read_where_one_of_those_who_want_it_has_it(world: World) -> None:
     wanted = {
         (asked.source.repository, asked.destination, blob.digest)
-        for asked in world.whole_requests()
+        for asked in world.found_requests()
         for digest in world.below(world.survey.roots[asked])
         for blob in world.survey.manifests[digest].blobs
     }
@@ -126,10 +126,10 @@ def test_a_blob_is_read_where_one_of_those_who_want_it_has_it(world: World) -> N
 
 
 @given(worlds())
-def test_requests_that_were_not_found_whole_get_no_step(world: World) -> None:
-    whole = set(world.whole_requests())
+def test_requests_that_were_not_found_get_no_step(world: World) -> None:
+    found = set(world.found_requests())
     plan = plan_copies(world.requests, world.survey, can_mount=world.can_mount)
-    assert plan == plan_copies(whole, world.survey, can_mount=world.can_mount)
+    assert plan == plan_copies(found, world.survey, can_mount=world.can_mount)
 
 
 def legal_order(needs: tuple[tuple[int, ...], ...], data: st.DataObject) -> list[int]:

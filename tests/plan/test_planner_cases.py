@@ -92,17 +92,17 @@ def test_a_tag_that_points_elsewhere_is_moved() -> None:
     assert plan_copies([asked], survey).steps == (PutTag(A, "v1", IMAGE),)
 
 
-def test_a_list_that_lacks_a_child_is_left_out_whole() -> None:
-    both = list_of(IMAGE, image_of(OTHER))
-    asked = request(both, A, "v1")
-    assert plan_copies([asked], survey_of(asked, manifests=[both, IMAGE])).steps == ()
+def test_a_sparse_list_waits_for_the_children_it_has() -> None:
+    sparse = list_of(IMAGE, image_of(OTHER))
+    asked = request(sparse, A, "v1")
+    plan = plan_copies([asked], survey_of(asked, manifests=[sparse, IMAGE]))
+    assert plan.steps[2:] == (PutManifest(A, IMAGE), PutManifest(A, sparse), PutTag(A, "v1", sparse))
+    assert plan.needs[3] == (2,)
 
 
-def test_a_child_that_another_request_asks_for_is_copied_although_its_list_cannot_be() -> None:
-    both = list_of(IMAGE, image_of(OTHER))
-    asked = [request(both, A, "v1"), request(IMAGE, A, "v2")]
-    plan = plan_copies(asked, survey_of(*asked, manifests=[both, IMAGE]))
-    assert [step.tag for step in plan.steps if isinstance(step, PutTag)] == ["v2"]
+def test_an_image_whose_manifest_is_not_known_gets_no_step() -> None:
+    asked = request(IMAGE, A, "v1")
+    assert plan_copies([asked], survey_of(asked, manifests=[])).steps == ()
 
 
 def test_two_images_for_one_tag_are_refused_whatever_the_tag_points_at() -> None:

@@ -25,7 +25,7 @@ def test_what_moves_what_is_shared_and_what_is_there_add_up_to_what_is_asked_for
     summary = summarize(plan_copies(world.requests, world.survey, can_mount=world.can_mount), images=0)
     asked = {
         (found.destination, digest)
-        for found in world.whole_requests()
+        for found in world.found_requests()
         for digest in world.below(world.survey.roots[found])
     }
     total = sum(blob.size_bytes for _, digest in asked for blob in world.survey.manifests[digest].blobs)

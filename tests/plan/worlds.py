@@ -69,18 +69,16 @@ class World:
     survey: Survey
     can_mount: frozenset[Place]
 
-    def whole_requests(self) -> list[CopyRequest]:
-        """The requests whose image is known down to the last child."""
-        return [found for found in self.requests if found in self.survey.roots and self._is_whole(found)]
-
-    def _is_whole(self, found: CopyRequest) -> bool:
-        return all(digest in self.survey.manifests for digest in self.below(self.survey.roots[found]))
+    def found_requests(self) -> list[CopyRequest]:
+        """The requests whose image is known."""
+        return [asked for asked in self.requests if self.survey.roots.get(asked) in self.survey.manifests]
 
     def below(self, root: Digest) -> Iterator[Digest]:
-        yield root
-        manifest = self.survey.manifests.get(root)
-        for child in manifest.children if manifest else ():
-            yield from self.below(child.digest)
+        """Yield the root and every child that is known; a list may be sparse."""
+        if root in self.survey.manifests:
+            yield root
+            for child in self.survey.manifests[root].children:
+                yield from self.below(child.digest)
 
 
 class StrictRegistry:
@@ -91,6 +89,7 @@ class StrictRegistry:
         for repository, digests in survey.present.items():
             self.held[repository] |= digests
         self.tags = dict(survey.tags)
+        self._known = survey.manifests
 
     def do(self, step: Step) -> None:
         match step:
@@ -101,7 +100,8 @@ class StrictRegistry:
                 assert step.blob.digest in self.held[step.sibling], "mounted from a repository without the blob"
                 self.held[step.destination].add(step.blob.digest)
             case PutManifest():
-                for part in (*step.manifest.blobs, *step.manifest.children):
+                known = [child for child in step.manifest.children if child.digest in self._known]
+                for part in (*step.manifest.blobs, *known):
                     assert part.digest in self.held[step.destination], "a manifest before its parts"
                 self.held[step.destination].add(step.manifest.digest)
             case PutTag():
@@ -113,6 +113,7 @@ class StrictRegistry:
             self.do(step)
 
     def has_whole(self, world: World, asked: CopyRequest) -> bool:
+        """Whether everything that is known below the request's image is there, and its tags point at it."""
         root = world.survey.roots[asked]
         held = self.held[asked.destination]
         return all(
@@ -131,7 +132,7 @@ class _Catalog:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, complete: bool = False) -> World:
+def worlds(draw: st.DrawFn) -> World:
     """Images that share blobs, lists that share images and lists, destinations that hold some of it already."""
     blobs = [blob_of(number) for number in range(draw(st.integers(1, 6)))]
     some_blobs = st.lists(st.sampled_from(blobs), max_size=4)
@@ -143,8 +144,9 @@ def worlds(draw: st.DrawFn, *, complete: bool = False) -> World:
         catalog.lists.append(list_of(*children))
     manifests = catalog.images + catalog.lists
     requests = draw(st.lists(_requests(manifests), min_size=1, max_size=6))
-    known = manifests if complete else draw(st.lists(st.sampled_from(manifests), unique=True))
-    missing = [] if complete else draw(st.lists(st.sampled_from(requests), max_size=1))
+    unknown = draw(st.lists(st.sampled_from(manifests), max_size=2))
+    known = [manifest for manifest in manifests if manifest not in unknown]
+    missing = draw(st.lists(st.sampled_from(requests), max_size=1))
     digests = [blob.digest for blob in blobs] + [manifest.digest for manifest in manifests]
     present = st.dictionaries(st.sampled_from(DESTINATIONS), st.sets(st.sampled_from(digests)))
     # A tag may point at what we want or at an older image; where it points, the image is.

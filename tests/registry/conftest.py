@@ -77,12 +77,12 @@ def descriptor(content: bytes, kind: str, **more: Any) -> dict[str, Any]:
     return {"mediaType": kind, "digest": Digest.of(content), "size": len(content), **more}
 
 
-def image(layers: tuple[bytes, ...] = (b"layer",), **more: Any) -> bytes:
+def image(contents: tuple[bytes, ...] = (b"layer",), **more: Any) -> bytes:
     fields = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": descriptor(b"{}", OCI_CONFIG),
-        "layers": [descriptor(layer, OCI_LAYER_GZIP) for layer in layers],
+        "layers": [descriptor(content, OCI_LAYER_GZIP) for content in contents],
         **more,
     }
     return json.dumps(fields).encode()

@@ -203,3 +203,30 @@ async def test_each_place_is_asked_for_its_own() -> None:
     findings = await survey_sources(asked, places.__getitem__)
     assert set(findings.roots) == set(asked)
     assert (len(reads(one)), len(reads(two))) == (1, 1)
+
+
+async def test_children_that_nobody_wants_are_neither_read_nor_missed() -> None:
+    source = MemoryPlace()
+    wanted = source.add_image("a", [b"wanted"])
+    unwanted = source.add_image("a", [b"unwanted"])
+    gone = MemoryPlace().add_image("a", [b"gone"])
+    index = source.add_index("a", {"linux/amd64": wanted, "linux/arm64": unwanted, "linux/s390x": gone})
+    asked = ask(source, index.digest)
+    findings = await survey_sources(
+        [asked], lambda place: source, want_child=lambda child: str(child.platform) == "linux/amd64"
+    )
+    assert findings.roots == {asked: index.digest}
+    assert set(findings.manifests) == {index.digest, wanted.digest}
+    assert findings.gaps == []
+
+
+async def test_a_broken_child_that_another_list_needs_is_a_gap_of_both() -> None:
+    source = MemoryPlace()
+    gone = MemoryPlace().add_image("a", [b"gone"])
+    lists = [source.add_index("a", {platform: gone}) for platform in ("linux/amd64", "linux/arm64")]
+    asked = [ask(source, manifest.digest, manifest.digest) for manifest in lists]
+    findings = await look(source, *asked)
+    assert findings.roots == {}
+    assert {gap.request for gap in findings.gaps} == set(asked)
+    again = await survey_sources(asked, lambda place: source, known=findings)
+    assert again.roots == {}

@@ -42,6 +42,9 @@ MANIFESTS_FOLDER = "manifests"
 """Where generated files stand below ``--to-dir``, unless ``--manifests-dir`` says otherwise."""
 
 
+_APPLIED_OBJECTS = ("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorRelease:
     """What is asked for; the fields are the flags of ``release mirror``."""
@@ -251,8 +254,7 @@ def _files(
     disk = asked.to_dir
     folder = asked.manifests_dir
     if folder is None:
-        name = f"manifests-{release.payload.version}-{release.arch_word}"
-        folder = disk / MANIFESTS_FOLDER if disk is not None else Path(name)
+        folder = disk / MANIFESTS_FOLDER if disk is not None else Path(_folder_name(release))
     content: dict[Path, dict[str, bytes]] = {folder: {name: text.encode() for name, text in rules.files().items()}}
     if report.gaps:
         content[folder]["ledger.json"] = ledger_text(report.gaps).encode()
@@ -290,12 +292,24 @@ def _run_book(
         tag=image.tag or "",
         registry=rules.mirrors[0],
         repository_path=image.repository.path,
-        fragment=seen(folder / "install-config-imageDigestSources.yaml"),
-        mirror_objects=(seen(folder / "imageDigestMirrorSet.yaml"), seen(folder / "imageTagMirrorSet.yaml")),
+        fragment=seen(_applied_from(folder, rules, release) / "install-config-imageDigestSources.yaml"),
+        mirror_objects=tuple(seen(_applied_from(folder, rules, release) / name) for name in _APPLIED_OBJECTS),
         signature_files=tuple(seen(Path(file.path)) for file in signatures),
         tool=f"./{asked.tool_name}" if asked.tool_name is not None else None,
         unverified=not trust.is_trusted,
+        verification_keys=tuple(seen(key) for key in asked.verification_keys),
     )
+
+
+def _applied_from(folder: Path, rules: MirrorRules, release: OpenedRelease) -> Path:
+    """Return the folder of the files to apply: where the mirror is not known yet, the one that loading will make."""
+    if rules.mirrors != (UNKNOWN_MIRROR,):
+        return folder
+    return Path(_folder_name(release))
+
+
+def _folder_name(release: OpenedRelease) -> str:
+    return f"manifests-{release.payload.version}-{release.arch_word}"
 
 
 def _text(

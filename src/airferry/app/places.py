@@ -11,6 +11,7 @@ from airferry.content.http import (
     HttpSettings,
     MirroredSource,
     RegistryPlace,
+    RetryPolicy,
     default_certs_dirs,
     stored_credentials,
 )
@@ -39,8 +40,8 @@ class Places:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._rules = read_rules(settings)
-        self._readers = _new_http(settings.source)
-        self._writers = _new_http(settings.destination)
+        self._readers = _new_http(settings.source, settings)
+        self._writers = _new_http(settings.destination, settings)
         self._sources: dict[Place, ContentSource] = {}
         self._sinks: dict[Place, ContentSink] = {}
         self._folders: dict[Place, TreePlace | LayoutPlace] = {}
@@ -116,7 +117,7 @@ class Places:
             if place.kind is PlaceKind.TREE:
                 self._folders[place] = TreePlace(folder, private=private)
             else:
-                self._folders[place] = LayoutPlace(folder, private=private)
+                self._folders[place] = LayoutPlace(folder)
         return self._folders[place]
 
 
@@ -140,12 +141,16 @@ def read_rules(settings: Settings) -> PullRules:
     return pull_rules(sets)
 
 
-def _new_http(side: Side) -> HttpContent:
+def _new_http(side: Side, settings: Settings) -> HttpContent:
+    retry = RetryPolicy(
+        attempts=settings.retry_times + 1, first_wait_s=settings.retry_delay_s, patience_s=settings.patience_s
+    )
     return HttpContent(
         HttpSettings(
             credentials=stored_credentials(side.auth_file),
             ca_file=side.ca_file,
             insecure=side.insecure,
             certs_dirs=default_certs_dirs(Path.home()),
+            retry=retry,
         )
     )

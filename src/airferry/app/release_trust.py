@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
-from airferry.errors import AirferryError, UsageError
+from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest
 from airferry.openshift.release.config_map import CONFIG_FOLDER, is_signature_file, read_signatures
 from airferry.openshift.release.keys import SHIPPED_KEYS
@@ -99,6 +99,10 @@ def _from_disk(disk: Path, digest: Digest) -> list[Candidate]:
         return []
     found = []
     for file in files:
-        for number, message in enumerate(read_signatures(file.read_bytes(), digest), 1):
-            found.append(Candidate(message, f"{file} (signature {number})"))
+        try:
+            messages = read_signatures(file.read_bytes(), digest)
+        except (OSError, MalformedError):
+            # One spoilt file must not hide a good one; what is in it is then judged as no signature at all.
+            messages = (b"",)
+        found += [Candidate(message, f"{file} (signature {number})") for number, message in enumerate(messages, 1)]
     return found

@@ -18,7 +18,9 @@ class Settings:
     """Both sides, and the rules by which sources are found elsewhere than their names say.
 
     ``mirror_set_files`` hold ICSP, IDMS or ITMS documents; ``registries_conf`` is a file in the form of
-    containers-registries.conf(5). ``private`` makes files on disk readable by their owner alone.
+    containers-registries.conf(5). ``private`` makes files on disk readable by their owner alone. A request that
+    failed is tried again ``retry_times`` in a row, after ``retry_delay_s`` that doubles; waits for a registry that
+    answers 429 end after ``patience_s`` in all.
     """
 
     source: Side = field(default_factory=Side)
@@ -26,6 +28,9 @@ class Settings:
     registries_conf: Path | None = None
     mirror_set_files: tuple[Path, ...] = ()
     private: bool = False
+    retry_times: int = 5
+    retry_delay_s: float = 0.5
+    patience_s: float = 900.0
     state_folder: Path = field(default_factory=lambda: default_state_folder())
 
 

@@ -53,6 +53,9 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run ``work`` to its end in the one event loop of this process."""
     import uvloop
 
+    from airferry.cli import process
+
+    process.prepare()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

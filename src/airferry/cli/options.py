@@ -30,6 +30,9 @@ class ReadOptions:
     itms_file: tuple[Path, ...]
     registries_conf: Path | None
     skip_verification: bool
+    retry_times: int
+    retry_delay: float
+    patience: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,29 @@ reads_registries = _taking(
         click.option("--itms-file", type=FILE, multiple=True, help="Read mirrors from ImageTagMirrorSet files."),
         click.option("--registries-conf", type=FILE, help="Read mirrors and blocked registries from this file."),
         _flag("--skip-verification", "Taken for oc's sake; digests are always checked.", hidden=True),
+        click.option(
+            "--retry-times",
+            type=click.IntRange(0, 100),
+            default=5,
+            show_default=True,
+            help="How often in a row a request is tried again that failed or broke off without getting further.",
+        ),
+        click.option(
+            "--retry-delay",
+            type=click.FloatRange(0, 3600),
+            default=0.5,
+            show_default=True,
+            metavar="SECONDS",
+            help="Wait before the first of them; it doubles with each.",
+        ),
+        click.option(
+            "--patience",
+            type=click.FloatRange(0),
+            default=900,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long in all to wait for a registry that answers 429, as it asks to.",
+        ),
     ],
 )
 

@@ -39,6 +39,9 @@ def to_settings(reading: ReadOptions, sides: SideOptions | None = None, *, priva
         registries_conf=reading.registries_conf,
         mirror_set_files=(*reading.icsp_file, *reading.idms_file, *reading.itms_file),
         private=private,
+        retry_times=reading.retry_times,
+        retry_delay_s=reading.retry_delay,
+        patience_s=reading.patience,
     )
 
 

@@ -12,13 +12,14 @@ def plan_copies(requests: Iterable[CopyRequest], survey: Survey, *, can_mount: S
 
     Within one destination place a blob is read from a source once; where the place is in ``can_mount``, other
     repositories take it over from the first, elsewhere it is written again. What ``survey.present`` names is
-    left alone. The order of requests does not matter. Requests that the survey did not find whole, down to the
-    last child, are left out: it has named them as gaps. Raises UsageError when one tag is asked for with two
-    images; of optional requests that meet in a tag one has it, the same in every plan.
+    left alone. The order of requests does not matter. Requests that the survey could not find are left out: it
+    has named them as gaps. A child that the survey does not hold was declined (a sparse list) and is not waited
+    for. Raises UsageError when one tag is asked for with two images; of optional requests that meet in a tag one
+    has it, the same in every plan.
     """
     draft = _Draft(survey, can_mount)
-    whole = _Wholeness(survey)
-    wanted = sorted((request for request in set(requests) if whole.of(request)), key=_request_order)
+    found = (request for request in set(requests) if survey.roots.get(request) in survey.manifests)
+    wanted = sorted(found, key=_request_order)
     for request in wanted:
         draft.put_manifest(request, survey.roots[request])
     for (repository, tag), root in _tag_roots(wanted, survey).items():
@@ -57,25 +58,6 @@ def _request_order(request: CopyRequest) -> tuple[str, str, str, str, tuple[str,
         request.tags,
         request.name,
     )
-
-
-class _Wholeness:
-    """Tells whether a survey holds everything below a root; looks at each manifest once."""
-
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
-        self._whole: dict[Digest, bool] = {}
-
-    def of(self, request: CopyRequest) -> bool:
-        """Whether the request's image is known down to the last child."""
-        root = self._survey.roots.get(request)
-        if root is None:
-            return False
-        if root not in self._whole:
-            for digest in reachable(root, self._survey):
-                children = self._survey.manifests[digest].children
-                self._whole[digest] = all(self._whole.get(child.digest, False) for child in children)
-        return self._whole.get(root, False)
 
 
 def _tag_roots(wanted: Iterable[CopyRequest], survey: Survey) -> dict[tuple[Repository, str], Digest]:

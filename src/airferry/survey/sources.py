@@ -52,11 +52,13 @@ async def survey_sources(
     workers: int = 16,
     on_read: Callable[[Manifest], None] = lambda manifest: None,
     known: Findings | None = None,
+    want_child: Callable[[Descriptor], bool] = lambda child: True,
 ) -> Findings:
     """Read every request's manifest and all below it. ``known`` (from an earlier call) is extended, not read again.
 
     A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on; a missing
-    manifest of an optional request is no gap. Errors that would hit every image alike are raised.
+    manifest of an optional request is no gap. Children of lists that ``want_child`` declines are not read, and
+    not missed. Errors that would hit every image alike are raised.
     """
     findings = known if known is not None else Findings()
     errands = {request: _Errand(request.source.repository, _target(request)) for request in requests}
@@ -72,14 +74,15 @@ async def survey_sources(
             return []
         on_read(manifest)
         digests[errand] = manifest.digest
-        below = dict.fromkeys(_Errand(errand.repository, child.digest) for child in manifest.children)
+        wanted = (child for child in manifest.children if want_child(child))
+        below = dict.fromkeys(_Errand(errand.repository, child.digest) for child in wanted)
         more = [child for child in below if child not in asked]
         asked.update(more)
         return more
 
     await work_through(list(dict.fromkeys(errands.values())), read, workers=workers)
     for request, errand in errands.items():
-        missing = _first_missing(errand, digests, findings)
+        missing = _first_missing(errand, digests, failures, findings)
         if missing is None:
             findings.roots[request] = digests[errand]
         elif not request.optional:
@@ -99,14 +102,17 @@ async def _read_once(errand: _Errand, open_source: OpenSource, findings: Finding
     return manifest
 
 
-def _first_missing(root: _Errand, digests: Mapping[_Errand, Digest], findings: Findings) -> _Errand | None:
+def _first_missing(
+    root: _Errand, digests: Mapping[_Errand, Digest], failures: Mapping[_Errand, AirferryError], findings: Findings
+) -> _Errand | None:
     """Return the first manifest at or below ``root`` that could not be read, None when the image is whole."""
     if root not in digests:
         return root
     for manifest in walk_down(digests[root], findings.manifests):
         for child in manifest.children:
-            if child.digest not in findings.manifests:
-                return _Errand(root.repository, child.digest)
+            errand = _Errand(root.repository, child.digest)
+            if child.digest not in findings.manifests and errand in failures:
+                return errand
     return None
 
 

@@ -22,17 +22,11 @@ READ = "/v2/team/app/manifests/v1"
 TOKEN = "https://auth.example.com/token"
 BASIC = base64.b64encode(b"alice:wonderland").decode()
 BEARER = {"WWW-Authenticate": f'Bearer realm="{TOKEN}",service="{HOST}"'}
-ASKS_BEARER = on("GET", "/v2/", Reply(401, headers=BEARER))
-ASKS_BASIC = on("GET", "/v2/", Reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'}))
 PULL_URL = f"{TOKEN}?service={HOST}&scope=repository:team/app:pull"
 
 
 def token(secret: str, expires_in: int = 300) -> Reply:
     return Reply(body=json.dumps({"token": secret, "expires_in": expires_in}).encode())
-
-
-def fresh_bearer() -> object:
-    return on("GET", "/v2/", Reply(401, headers=BEARER))
 
 
 async def test_anonymous_where_nothing_is_asked() -> None:

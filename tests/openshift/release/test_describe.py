@@ -182,7 +182,8 @@ def test_times_are_whole_seconds_in_utc():
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [(0, "0B"), (999, "999B"), (1056123, "1.056MB"), (11_730_000_000, "11.73GB"), (2e12, "2TB")]
+    ("size", "shown"),
+    [(0, "0B"), (999, "999B"), (1000, "1kB"), (1056123, "1.056MB"), (11_730_000_000, "11.73GB"), (2e12, "2TB")],
 )
 def test_sizes_have_four_digits(size, shown):
     assert print_decimal_size(size) == shown

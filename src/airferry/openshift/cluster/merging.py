@@ -86,4 +86,4 @@ def _free(successors: set[str], waiting: dict[str, int]) -> list[str]:
         if waiting[node] == 0:
             freed.append(node)
             del waiting[node]
-    return freed
+    return sorted(freed)

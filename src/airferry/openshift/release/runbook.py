@@ -43,14 +43,10 @@ def print_runbook(book: RunBook) -> str:
 
 
 def _opening(book: RunBook) -> str:
-    holder, way = (
-        ("The mirror", "in a mirror registry")
-        if book.disk is None
-        else (
-            "This disk",
-            "from this disk to a mirror registry",
-        )
-    )
+    if book.disk is None:
+        holder, way = "The mirror", "in a mirror registry"
+    else:
+        holder, way = "This disk", "from this disk to a mirror registry"
     lines = [
         f"# OpenShift {book.version} ({book.arch}) {way}",
         "",
