@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from airferry.content.http import HttpContent, HttpSettings
 from airferry.content.layout import LayoutPlace
 from airferry.content.memory import MemoryPlace
 from airferry.content.protocol import ContentSink, ContentSource
 from airferry.content.tree import TreePlace
+from airferry.registry import RegistryStore, serve_store
 
 
 class AnyPlace(ContentSource, ContentSink, Protocol):
@@ -50,8 +52,20 @@ async def layout(folder: Path) -> AsyncIterator[Opened]:
     await place.close()
 
 
+@asynccontextmanager
+async def registry(folder: Path) -> AsyncIterator[Opened]:
+    """A registry over HTTP: our own server, in memory, without TLS and users."""
+    store = RegistryStore.in_memory()
+    async with serve_store(store) as running:
+        content = HttpContent(HttpSettings(insecure=True))
+        yield Opened(content.registry(f"127.0.0.1:{running.port}"))
+        await content.close()
+    await store.close()
+
+
 PLACES: dict[str, Factory] = {
     "memory": memory,
     "an oc tree on disk": tree,
     "an OCI layout": layout,
+    "a registry over HTTP": registry,
 }

@@ -189,6 +189,7 @@ class Quay(Served[Upstream]):
 
 @asynccontextmanager
 async def _open_registry(root: Path) -> AsyncIterator[Running]:
+    root.mkdir(parents=True, exist_ok=True)
     store = RegistryStore.on_disk(root)
     try:
         async with serve_store(store) as running:

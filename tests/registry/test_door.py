@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 
+import bcrypt
 import pytest
 
 from airferry.errors import MalformedError, UsageError
@@ -15,7 +16,7 @@ from airferry.registry.passwords import hash_password, parse_htpasswd
 
 from .conftest import Client, raw_connection
 
-HASH = hash_password("correct horse").encode()
+HASH = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4))
 
 
 def basic(name: str, password: str) -> str:

@@ -104,8 +104,8 @@ def test_certificates_hold_what_go_clients_want(root: Path) -> None:
 
 async def get(url: str, root: Path, password: str | None = None, context: ssl.SSLContext | None = None) -> int:
     context = context or ssl.create_default_context(cafile=root / "ca.crt")
-    auth = aiohttp.BasicAuth("admin", password) if password else None
-    async with aiohttp.ClientSession(auth=auth) as session, session.get(f"{url}/v2/", ssl=context) as answer:
+    headers = {"Authorization": aiohttp.encode_basic_auth("admin", password)} if password else {}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{url}/v2/", ssl=context) as answer:
         return answer.status
 
 

@@ -34,6 +34,7 @@ from airferry.registry.routes import (
     parse_endpoint,
     repository_of,
 )
+from airferry.registry.under_way import UNDER_WAY, UnderWay
 from airferry.registry.upload import print_progress
 
 logger: Final = logging.getLogger("airferry.registry")
@@ -62,13 +63,21 @@ _ANSWERS: Final[dict[tuple[type[Endpoint], str], tuple[Verb, Handler]]] = {
 class _Registry:
     """The one handler of the application."""
 
-    def __init__(self, store: ReadableStore, access: Access | None, limits: Limits) -> None:
+    def __init__(self, store: ReadableStore, access: Access | None, limits: Limits, under_way: UnderWay) -> None:
+        self._under_way = under_way
         self._store = store
         self._access = access
         self._limits = limits
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request; every refusal has a body of the distribution API."""
+        with self._under_way.one():
+            answer = await self._answer_and_log(request)
+            if self._under_way.is_stopping and not answer.prepared:
+                answer.force_close()
+            return answer
+
+    async def _answer_and_log(self, request: web.Request) -> web.StreamResponse:
         started_s = time.monotonic()
         endpoint: Endpoint | None = None
         try:
@@ -141,8 +150,10 @@ def make_app(
     Serve it with :func:`airferry.registry.serve_app`, or with an ``aiohttp.web.AppRunner`` made with
     ``auto_decompress=False``, without which compressed bodies change their digest.
     """
-    registry = _Registry(store, access, limits or Limits())
+    under_way = UnderWay()
+    registry = _Registry(store, access, limits or Limits(), under_way)
     app = web.Application(middlewares=middlewares)
+    app[UNDER_WAY] = under_way
     app.router.add_route("*", "/{tail:.*}", registry.answer, expect_handler=expect_nothing_yet)
     return app
 

@@ -28,6 +28,7 @@ MOST_PASSWORD_BYTES: Final = 72
 _ROUNDS: Final = 11
 _MOST_REMEMBERED: Final = 4096
 _MOST_WAITING: Final = 64
+_NOBODY: Final = b"$2b$11$" + b"." * 53
 _HASH_STARTS: Final = ("$2a$", "$2b$", "$2y$")
 
 
@@ -65,7 +66,6 @@ class Passwords:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._checks: dict[bytes, asyncio.Future[bool]] = {}
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="airferry-registry-bcrypt")
-        self._nobody = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(_ROUNDS))
 
     @classmethod
     async def read(cls, file: Path) -> "Passwords":
@@ -78,7 +78,11 @@ class Passwords:
 
         Raises ThrottledError when too many different passwords wait to be checked.
         """
-        hashed = self._accounts.get(credentials.name, self._nobody)
+        hashed = self._accounts.get(credentials.name)
+        if hashed is None:
+            # Check against somebody's password all the same: the time must not tell which names exist.
+            await self._check(secrets.token_bytes(32), b"", next(iter(self._accounts.values()), _NOBODY))
+            return False
         question = f"{credentials.name}\0{credentials.password}".encode()
         mark = hmac.digest(self._key, hashed + b"\0" + question, "sha256")
         if mark in self._right:

@@ -22,6 +22,7 @@ from airferry.registry.passwords import BasicAccess, Passwords
 from airferry.registry.protocol import ReadableStore
 from airferry.registry.settings import Settings, parse_listen
 from airferry.registry.store import RegistryStore
+from airferry.registry.under_way import UNDER_WAY
 
 STALE_UPLOAD_S: Final = 24 * 3600
 """Uploads that nobody touched for this long are forgotten at the start."""
@@ -30,6 +31,9 @@ _BODY_BUFFER_BYTES: Final = 512 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024  # room for the tokens of large directories
 _DRAIN_S: Final = 3.0
 _STOP_S: Final = 10.0
+"""How long a stop waits for requests. An upload that takes longer keeps what came, and goes on after a restart."""
+
+_CANCEL_S: Final = 1.0
 _BACKLOG: Final = 1024
 
 
@@ -92,17 +96,30 @@ async def serve_app(
         max_line_size=_MOST_HEADER_BYTES,
         max_field_size=_MOST_HEADER_BYTES,
         lingering_time=_DRAIN_S,
-        shutdown_timeout=_STOP_S,
+        shutdown_timeout=_CANCEL_S,
     )
+    site: web.SockSite | None = None
     try:
         await runner.setup()
-        await web.SockSite(runner, listener, ssl_context=tls, backlog=_BACKLOG).start()
+        site = web.SockSite(runner, listener, ssl_context=tls, backlog=_BACKLOG)
+        await site.start()
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         yield Running(f"{'https' if tls else 'http'}://{shown}:{port}", port, tls is not None)
     finally:
-        await runner.cleanup()
-        listener.close()
+        try:
+            await _stop(site, app)
+        finally:
+            await runner.cleanup()
+            listener.close()
+
+
+async def _stop(site: web.SockSite | None, app: web.Application) -> None:
+    """Take no new connections, and let the requests under way finish."""
+    if site is not None:
+        await site.stop()
+        if UNDER_WAY in app:
+            await app[UNDER_WAY].finish(_STOP_S)
 
 
 def _open_store(settings: Settings) -> RegistryStore:

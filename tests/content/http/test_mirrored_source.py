@@ -47,8 +47,7 @@ def publish(world: World, *repositories: str) -> Manifest:
     for repository in repositories:
         host, _, path = repository.partition("/")
         place = world.places[host]
-        image = place.add_image(path, [b"a layer", b"another"])
-        place.tags(path)["v1"] = image.digest
+        image = place.add_image(path, [b"a layer", b"another"], tags=("v1",))
     assert image is not None
     return image
 
@@ -77,7 +76,7 @@ async def test_blobs_come_from_where_the_manifest_came_from(world: World) -> Non
 
 async def test_a_blob_that_is_missing_there_comes_from_elsewhere_unlike_on_nodes(world: World) -> None:
     image = publish(world, "m1.lan/mirror/app", "quay.io/team/app")
-    del world.places["m1.lan"].blobs("mirror/app")[image.layers[0].digest]
+    world.places["m1.lan"].fail("open_blob", image.layers[0].digest, NotFoundError("a hole"))
     source = MirroredSource(world, "quay.io", rules(FIRST))
     await source.read_manifest("team/app", image.digest)
     assert await read(source, image.layers[0], 2) == b"layer"

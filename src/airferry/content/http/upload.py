@@ -140,8 +140,12 @@ class _Upload:
             async with self._session.exchange(call) as response:
                 stored = response.headers.get("Docker-Content-Digest")
         except RegistryFailedError as error:
+            if self.source_failed:
+                raise
             raise _settled(error) from error
         except NotFoundError as error:
+            if self.source_failed:
+                raise  # the source's own word, not the registry's
             # BLOB_UPLOAD_UNKNOWN: the session is gone (a restart, another node); begin a new one.
             raise InterruptedTransferError(error.message, hint=error.hint) from error
         # Some registries always name sha256 here, whatever the blob was pushed as.
