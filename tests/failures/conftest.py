@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def loaded_disk(tmp_path: Path, quay: Quay, disk: Path) -> Path:
     quay.mirror(disk).done()
     quay.heals()
     return disk
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """A port where nobody listens: it is taken, so that nobody else will."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

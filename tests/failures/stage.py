@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import io
+import json
 import os
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -272,9 +273,33 @@ def blob_files(disk: Path) -> dict[str, Path]:
     return {file.name: file for file in (disk / "v2").rglob("blobs/sha256:*")}
 
 
-def renamed(entries: dict[str, Entry], old: str, new: str) -> dict[str, Entry]:
-    """Return ``entries`` as they would be had ``old`` been called ``new``."""
-    return {
-        path.replace(old, new): replace(entry, links=tuple(link.replace(old, new) for link in entry.links))
-        for path, entry in entries.items()
-    }
+def is_sound(disk: Path) -> bool:
+    """Whether every named blob is what its name says, and every tag and manifest has what it needs."""
+    files = blob_files(disk)
+    for manifest in (disk / "v2").rglob("manifests/*"):
+        fields = json.loads(manifest.read_bytes())  # follows tags
+        needed = [fields.get("config"), *fields.get("layers", ()), *fields.get("manifests", ())]
+        if not all(item["digest"] in files for item in needed if item):
+            return False
+    return all(name == _digest(file) for name, file in files.items())
+
+
+def missing_tags(disk: Path, undisturbed: dict[str, Entry]) -> set[str]:
+    """Return the tags that the undisturbed disk has and this one has not, attachments aside."""
+    links = {path for path, entry in undisturbed.items() if entry.kind == "link"}
+    names = {Path(path).name for path in links - look_at(disk).keys()}
+    return {name for name in names if not name.startswith("sha256-")}
+
+
+def ledger(folder: Path) -> list[dict[str, str]]:
+    """Return the gaps of images that ``ledger.json`` names; those of attachments are left out."""
+    gaps = json.loads((folder / "ledger.json").read_text())["gaps"]
+    return [gap for gap in gaps if " of " not in gap["name"]]
+
+
+def own_layer(store: LabStore, digest: str) -> str:
+    """Return the digest of the last layer of an image, or of a list's first image."""
+    fields = json.loads(store.read(digest))
+    if "manifests" in fields:
+        return own_layer(store, fields["manifests"][0]["digest"])
+    return str(fields["layers"][-1]["digest"])

@@ -173,7 +173,7 @@ def test_what_bars_a_place_is_named() -> None:
 
 @pytest.mark.parametrize("location", ["mirror/team", "m.io/Team", "m.io/a//b"])
 def test_a_location_that_makes_no_reference_fails_the_pull_as_on_a_node(location: str) -> None:
-    with pytest.raises(MalformedError, match="rule for 'q.io'"):
+    with pytest.raises(MalformedError, match=r"rule for 'q\.io'"):
         pull_sources(Reference.parse("q.io/a:1"), PullRules((rule("q.io", location, "ok.io"),)))
 
 

@@ -107,9 +107,7 @@ async def start() -> AsyncIterator[Start]:
     """Serves any store until the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def start_one(
-            store: ReadableStore, access: Access | None = None, limits: Limits | None = None
-        ) -> Client:
+        async def start_one(store: ReadableStore, access: Access | None = None, limits: Limits | None = None) -> Client:
             stack.push_async_callback(store.close)
             running = await stack.enter_async_context(serve_store(store, access, limits=limits))
             session = await stack.enter_async_context(

@@ -112,9 +112,7 @@ async def test_a_blob_that_a_visitor_may_not_read_is_not_mounted(start) -> None:
     registry = await start(RegistryStore.in_memory(), Door())
     content = b"hidden"
     digest = Digest.of(content)
-    pushed = await registry(
-        "POST", f"/v2/secret/blobs/uploads/?digest={digest}", content, Authorization="anything"
-    )
+    pushed = await registry("POST", f"/v2/secret/blobs/uploads/?digest={digest}", content, Authorization="anything")
     assert pushed.status == 201
     for source in ("&from=secret", ""):
         answer = await registry("POST", f"/v2/mine/blobs/uploads/?mount={digest}{source}")

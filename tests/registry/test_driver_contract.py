@@ -1,6 +1,5 @@
 """What every driver promises. A new driver is one line in DRIVERS."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,7 +126,7 @@ async def test_another_process_goes_on_with_an_upload(tmp_path: Path) -> None:
                 pass
         await upload.commit(Digest.of(b"abcdef"))
     assert await read(one, Digest.of(b"abcdef")) == b"abcdef"
-    assert os.listdir(tmp_path / "uploads") == []
+    assert list((tmp_path / "uploads").iterdir()) == []
 
 
 async def test_a_cancelled_upload_cannot_be_committed_by_who_holds_it(tmp_path: Path) -> None:

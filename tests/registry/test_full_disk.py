@@ -102,14 +102,3 @@ async def test_a_read_only_disk_is_an_error_that_says_so(disk: Path) -> None:
         async with serve(settings):
             pass
     assert refused.value.hint and "registry" in refused.value.message
-
-
-async def test_a_disk_that_turns_read_only_refuses_pushes_and_goes_on_serving(registry: Client, disk: Path) -> None:
-    await registry.push_image("a", "t")
-    subprocess.run(["mount", "-o", "remount,ro", disk], capture_output=True)
-    if os.statvfs(disk).f_flag & os.ST_RDONLY == 0:
-        subprocess.run(["mount", "--bind", disk, disk], check=True)
-        pytest.skip("this kernel does not turn a disk in use read-only")
-    answer = await registry("POST", "/v2/a/blobs/uploads/")
-    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
-    assert (await registry("GET", "/v2/a/manifests/t")).status == 200

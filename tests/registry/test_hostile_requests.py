@@ -80,9 +80,7 @@ BAD_NAMES = {
         ("GET", f"referrers/{D}"),
     ],
 )
-async def test_a_bad_name_is_refused(
-    disk_registry: Client, tmp_path: Path, case: str, method: str, rest: str
-) -> None:
+async def test_a_bad_name_is_refused(disk_registry: Client, tmp_path: Path, case: str, method: str, rest: str) -> None:
     before = sorted(tmp_path.parent.rglob("*"))
     answer = await disk_registry(method, f"/v2/{BAD_NAMES[case]}/{rest}", b"x" if method in ("PUT", "POST") else None)
     assert (answer.status, answer.code) == (400, "NAME_INVALID")
@@ -111,7 +109,8 @@ async def test_repositories_may_be_called_like_endpoints(registry: Client, path:
 
 
 @pytest.mark.parametrize(
-    "method, path", [("POST", "/v2/"), ("PATCH", "/v2/a/manifests/t"), ("POST", f"/v2/a/blobs/{D}"), ("OPTIONS", "/v2/")]
+    "method, path",
+    [("POST", "/v2/"), ("PATCH", "/v2/a/manifests/t"), ("POST", f"/v2/a/blobs/{D}"), ("OPTIONS", "/v2/")],
 )
 async def test_a_method_that_an_endpoint_does_not_have_is_405(registry: Client, method: str, path: str) -> None:
     answer = await registry(method, path)
@@ -125,7 +124,9 @@ async def test_other_paths_are_404(registry: Client, path: str) -> None:
     assert answer.status == 404
 
 
-_SOME = st.sampled_from(["0-9", "9-0", "-", "1-", "bytes=0-1", "0-1/5", "٣-٤", "0" * 5000, "1e3-2", "0-9,10-19", " 0-9 "])
+_SOME = st.sampled_from(
+    ["0-9", "9-0", "-", "1-", "bytes=0-1", "0-1/5", "٣-٤", "0" * 5000, "1e3-2", "0-9,10-19", " 0-9 "]
+)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from airferry.oci import Digest
 from airferry.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
-from airferry.registry.acceptance import accept_manifest
 from airferry.registry import RegistryStore
+from airferry.registry.acceptance import accept_manifest
 
 from .conftest import Client, descriptor, image, index
 

@@ -7,6 +7,7 @@ import pytest
 
 from airferry.oci import Digest
 from airferry.registry import RegistryStore
+
 from .conftest import Client, raw_connection
 
 CONTENT = bytes(range(256)) * 10_000

@@ -13,6 +13,7 @@ from airferry.content.errors import (
     NoSpaceError,
     NotFoundError,
     ReadOnlyError,
+    ThrottledError,
     UnauthorizedError,
     UnfitFilesystemError,
     UnreachableError,
@@ -185,6 +186,7 @@ def test_the_errors_that_stop_a_run_are_those_that_would_come_again_at_once() ->
         UnauthorizedError,
         CertificateError,
         UnreachableError,
+        ThrottledError,
     }
 
 

@@ -4,18 +4,21 @@ from pathlib import Path
 
 from airferry.app.narration import Narrator
 from airferry.app.release_records import ReleaseRecord, read_records
+from airferry.content.errors import NotFoundError
 from airferry.content.tree_folder import TreeFolder
 from airferry.media import Inventory, Verification, VerifyProgress, take_inventory, verify
 from airferry.quantities import print_binary_size
 
 
 async def media_info(disk: Path) -> tuple[Inventory, tuple[ReleaseRecord, ...]]:
-    """Return what is on ``disk``, and the releases it remembers."""
+    """Return what is on ``disk``, and the releases it remembers. Raises NotFoundError."""
+    require_tree(disk)
     return await take_inventory(TreeFolder(disk)), await read_records(disk)
 
 
 async def media_verify(disk: Path, narrator: Narrator) -> Verification:
-    """Hash everything on ``disk`` and say what is wrong."""
+    """Hash everything on ``disk`` and say what is wrong. Raises NotFoundError."""
+    require_tree(disk)
     done_files = done_bytes = 0
     announced = False
 
@@ -28,6 +31,12 @@ async def media_verify(disk: Path, narrator: Narrator) -> Verification:
         done_files, done_bytes = progress.done_files, progress.done_bytes
 
     return await verify(TreeFolder(disk), told)
+
+
+def require_tree(disk: Path) -> None:
+    """Raise NotFoundError unless ``disk`` holds a tree, be it an empty one: a mistyped folder is not a whole disk."""
+    if not (disk / "v2").is_dir():
+        raise NotFoundError(f"{disk} holds no tree of images", hint="name the folder that was given as --to-dir")
 
 
 def print_inventory(inventory: Inventory, releases: tuple[ReleaseRecord, ...]) -> str:

@@ -22,6 +22,9 @@ from airferry.plan import Gap
 UNKNOWN_MIRROR = "REGISTRY/REPOSITORY"
 """Stands in files made for a disk whose mirror registry is not known yet; no cluster accepts it by accident."""
 
+LEDGER = "ledger.json"
+"""Names what is missing; it is there only after a run that left gaps."""
+
 _OBJECT_NAME = "openshift-release"
 
 
@@ -62,9 +65,24 @@ class MirrorRules:
         return {name: note + text for name, text in files.items()}
 
 
-def ledger_text(gaps: Sequence[Gap]) -> str:
-    """Return the ledger as JSON: what is missing, why, and what that makes unusable."""
-    return json.dumps({"gaps": [gap_to_json(gap) for gap in gaps]}, indent=2) + "\n"
+def ledger_text(version: str, gaps: Sequence[Gap]) -> str:
+    """Return the ledger of a release as JSON: what is missing, why, and what that makes unusable."""
+    return json.dumps({"release": version, "gaps": [gap_to_json(gap) for gap in gaps]}, indent=2) + "\n"
+
+
+async def forget_ledger(folder: Path, version: str) -> None:
+    """Remove the ledger that an earlier run left for this release, whose gaps are closed. Raises ReadOnlyError."""
+
+    def remove() -> None:
+        try:
+            document = json.loads((folder / LEDGER).read_bytes())
+        except (OSError, ValueError):
+            return
+        if isinstance(document, dict) and document.get("release") == version:
+            with writing(folder):
+                (folder / LEDGER).unlink(missing_ok=True)
+
+    await asyncio.to_thread(remove)
 
 
 async def write_files(folder: Path, files: dict[str, bytes], *, private: bool = False) -> tuple[Path, ...]:

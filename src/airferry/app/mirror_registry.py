@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from airferry.app.media import require_tree
 from airferry.app.tree_store import TreeStore
-from airferry.content.errors import NotFoundError
 from airferry.registry import Provisioned, Running, Settings, init, is_initialized, serve, serve_store
 
 
@@ -41,7 +41,6 @@ async def serve_registry(
 @asynccontextmanager
 async def serve_media(disk: Path, *, listen: str) -> AsyncIterator[Running]:
     """Serve the tree on ``disk`` read-only, straight from its files."""
-    if not (disk / "v2").is_dir():
-        raise NotFoundError(f"{disk} holds no tree of images", hint="name the folder that was given as --to-dir")
+    require_tree(disk)
     async with serve_store(TreeStore(disk), listen=listen) as running:
         yield running

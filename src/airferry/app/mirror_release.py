@@ -7,7 +7,7 @@ from typing import Any
 
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, copy_images
-from airferry.app.mirror_files import UNKNOWN_MIRROR, MirrorRules, ledger_text, write_files
+from airferry.app.mirror_files import LEDGER, UNKNOWN_MIRROR, MirrorRules, forget_ledger, ledger_text, write_files
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, components_repository, parse_release, read_release
@@ -142,6 +142,8 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
     if not asked.options.dry_run:
         for folder, content in files.items():
             written += await write_files(folder, content, private=places.settings.private)
+        if not report.gaps:
+            await forget_ledger(_manifests_folder(asked, release), version)
         if on_disk and asked.to_dir is not None:
             await write_record(asked.to_dir, record, private=places.settings.private)
     text = _text(asked, target, report, rules, image, signatures, on_disk)
@@ -257,7 +259,7 @@ def _files(
         folder = disk / MANIFESTS_FOLDER if disk is not None else Path(_folder_name(release))
     content: dict[Path, dict[str, bytes]] = {folder: {name: text.encode() for name, text in rules.files().items()}}
     if report.gaps:
-        content[folder]["ledger.json"] = ledger_text(report.gaps).encode()
+        content[folder][LEDGER] = ledger_text(release.payload.version, report.gaps).encode()
     signatures: list[SignatureFile] = []
     if trust.signatures:
         signature_dir = asked.signature_dir or (disk / CONFIG_FOLDER if disk is not None else folder)

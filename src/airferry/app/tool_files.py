@@ -29,6 +29,12 @@ class ExtractedTool:
     mtime: int
 
 
+class UnboundToolError(AirferryError):
+    """A tool was written, and what was written into it is not there: our fault."""
+
+    code = "internal"
+
+
 class BoundToolWriter:
     """Receives a tool's bytes, writes the release into them, and names the file only when that was checked.
 
@@ -95,7 +101,7 @@ class BoundToolWriter:
                 check.feed(block)
         if check.unwritten:
             titles = ", ".join(marker.title for marker in check.unwritten)
-            raise AirferryError(f"{self._tool.command} was written but does not hold its {titles}")
+            raise UnboundToolError(f"{self._tool.command} was written but does not hold its {titles}")
 
 
 def write_bound_tool(tool: Tool, values: Mapping[Marker, str], folder: Path) -> BoundToolWriter:

@@ -32,6 +32,12 @@ Example:
 """
 
 
+class StoppedError(AirferryError):
+    """The user stopped the run; what was done stays done."""
+
+    code = "interrupted"
+
+
 class LazyGroup(click.Group):
     """A group that knows the names and one-line helps of its commands, and imports one only to run it."""
 
@@ -95,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         report_error(usage_error(error), as_json=as_json)
         return int(ExitCode.USER)
     except (KeyboardInterrupt, click.Abort):
-        print("\nstopped; the same command again goes on from here", file=sys.stderr)
+        report_error(StoppedError("stopped", hint="the same command again goes on from here"), as_json=as_json)
         return int(ExitCode.USER)
     except BrokenPipeError:
         # The reader of our stdout went away (a pager, head): not worth a traceback.

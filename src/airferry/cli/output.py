@@ -27,5 +27,6 @@ def print_answer(text: str, document: Any, form: OutputFormat) -> None:
             yaml = YAML(typ="safe", pure=True)
             yaml.default_flow_style = False
             yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the stub says None only
-            yaml.dump(document, sys.stdout)
+            # The YAML writer knows plain types only, and our digests and enums are subclasses of str.
+            yaml.dump(json.loads(json.dumps(document)), sys.stdout)
     sys.stdout.flush()

@@ -53,7 +53,7 @@ _ARCH = click.option(
 @click.option("--commits", is_flag=True, help="Show repository and commit of each image.")
 @click.option("--commit-urls", is_flag=True, help="Show a link to the commit of each image.")
 @click.option("--contents", is_flag=True, help="Show the manifests that the release applies.")
-@click.option("--verify", is_flag=True, help="Read every image and list it with its digest (not the signature).")
+@click.option("--verify", is_flag=True, help="Read every image, then print one line for the release (no signatures).")
 @click.option("--include-images", is_flag=True, help="With -o json: read every image's configuration.")
 @click.option("--image-for", metavar="COMPONENT", help="Show only this component's pull spec.")
 @click.option("--dir", "--from-dir", "disk", type=FOLDER, help="Folder that file:// names live in; a disk.")

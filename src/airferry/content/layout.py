@@ -7,6 +7,7 @@ Sources: OCI image-spec image-layout.md.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,7 +27,7 @@ from airferry.content.layout_index import LayoutIndex
 from airferry.content.partial import PartFile, Turns, UnsyncedFolders, Workspace, receive_blob
 from airferry.content.protocol import BlobFetch, ByteStream
 from airferry.content.referrers import by_subject
-from airferry.content.stored import has_size, load_manifest, open_blob_file, read_file
+from airferry.content.stored import has_size, load_manifest, open_blob_file, open_in_thread, read_file
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, mediatype
 from airferry.oci.digest import check_content, is_digest
@@ -70,7 +71,12 @@ class LayoutPlace:
     @asynccontextmanager
     async def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AsyncIterator[ByteStream]:
         """Open the blob's file. Entering raises NotFoundError, or DamagedError when the file has another size."""
-        content = await self._read(lambda: open_blob_file(self._existing(path, blob.digest), blob, offset))
+
+        def opening() -> BufferedReader:
+            with reading(self._root):
+                return open_blob_file(self._existing(path, blob.digest), blob, offset)
+
+        content = await open_in_thread(opening)
         try:
             yield read_file(content)
         finally:

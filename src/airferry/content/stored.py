@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,21 @@ from airferry.oci.manifest import MAX_MANIFEST_BYTES
 
 READ_BYTES: Final = 1024 * 1024
 DAMAGE_HINT: Final = "`airferry media verify` names everything that is damaged; copy it again from its source"
+
+
+async def open_in_thread(opening: Callable[[], BufferedReader]) -> BufferedReader:
+    """Return what ``opening`` returns, called in a thread; a file opened for a caller who is cancelled is closed."""
+    future = asyncio.get_running_loop().run_in_executor(None, opening)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        future.add_done_callback(_close_unwanted)
+        raise
+
+
+def _close_unwanted(future: asyncio.Future[BufferedReader]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        future.result().close()
 
 
 async def read_file(content: BufferedReader) -> AsyncIterator[bytes]:

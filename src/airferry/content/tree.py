@@ -38,7 +38,15 @@ from airferry.content.filesystem import (
 from airferry.content.partial import PartFile, Turns, UnsyncedFolders, Workspace, receive_blob
 from airferry.content.protocol import BlobFetch, ByteStream
 from airferry.content.referrers import by_subject
-from airferry.content.stored import DAMAGE_HINT, has_size, load_manifest, manifest_bytes, open_blob_file, read_file
+from airferry.content.stored import (
+    DAMAGE_HINT,
+    has_size,
+    load_manifest,
+    manifest_bytes,
+    open_blob_file,
+    open_in_thread,
+    read_file,
+)
 from airferry.content.tree_folder import STALE_SUFFIX, TreeFolder
 from airferry.errors import AirferryError, UnsupportedError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind
@@ -87,7 +95,12 @@ class TreePlace:
     @asynccontextmanager
     async def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AsyncIterator[ByteStream]:
         """Open the blob's file. Entering raises NotFoundError, or DamagedError when the file has another size."""
-        content = await self._read(lambda: self._open_file(path, blob, offset))
+
+        def opening() -> BufferedReader:
+            with reading(self.folder.root):
+                return self._open_file(path, blob, offset)
+
+        content = await open_in_thread(opening)
         try:
             yield read_file(content)
         finally:

@@ -9,6 +9,7 @@ from airferry.content.errors import (
     InUseError,
     NoSpaceError,
     ReadOnlyError,
+    ThrottledError,
     UnauthorizedError,
     UnfitFilesystemError,
     UnreachableError,
@@ -26,6 +27,7 @@ FATAL = (
     UnauthorizedError,
     CertificateError,
     UnreachableError,
+    ThrottledError,
 )
 """Errors that would hit every following step alike: the run stops, and the same command goes on from there."""
 

@@ -65,9 +65,7 @@ def make_pair(
     crt, pem_key = folder / f"{name}.crt", folder / f"{name}.key"
     crt.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     pem_key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return Pair(certificate, key, crt, pem_key)
 

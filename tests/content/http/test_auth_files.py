@@ -40,7 +40,12 @@ MATCHES: dict[str, tuple[tuple[str, ...], str, str, str | None]] = {
     "a port is not left out": (("q.io",), "q.io:5000", "a", None),
     "a port that matches": (("q.io", "q.io:5000"), "q.io:5000", "a", "q.io:5000"),
     "an old key with a scheme": (("https://q.io/v1/",), "q.io", "a", "https://q.io/v1/"),
-    "the Hub by its old name": (("https://index.docker.io/v1/",), "docker.io", "library/x", "https://index.docker.io/v1/"),
+    "the Hub by its old name": (
+        ("https://index.docker.io/v1/",),
+        "docker.io",
+        "library/x",
+        "https://index.docker.io/v1/",
+    ),
     "the Hub by its API's name": (("registry-1.docker.io",), "docker.io", "library/x", "registry-1.docker.io"),
     "another host": (("q.io",), "z.io", "a", None),
 }
@@ -54,7 +59,10 @@ def test_the_entry_for_a_repository(keys: tuple[str, ...], host: str, path: str,
 
 FORMATS: dict[str, tuple[object, Credential | None]] = {
     "auth": ({"auths": {"q.io": {"auth": "YTpi"}}}, Credential("a", "b")),
-    "a password with colons": ({"auths": {"q.io": {"auth": base64.b64encode(b"a:b:c").decode()}}}, Credential("a", "b:c")),
+    "a password with colons": (
+        {"auths": {"q.io": {"auth": base64.b64encode(b"a:b:c").decode()}}},
+        Credential("a", "b:c"),
+    ),
     "user and password apart": ({"auths": {"q.io": {"username": "a", "password": "b"}}}, Credential("a", "b")),
     "an identity token": (
         {"auths": {"q.io": {"auth": "YTo=", "identitytoken": "t"}}},
@@ -97,7 +105,7 @@ JUNK: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("content", "message"), JUNK.values(), ids=JUNK)
 def test_junk_is_refused_by_name_and_shows_no_secret(content: bytes, message: str) -> None:
-    with pytest.raises(MalformedError, match="auth.json") as caught:
+    with pytest.raises(MalformedError, match=r"auth\.json") as caught:
         parse_auth_file(content, PATH)
     assert message in caught.value.message
     assert "topsecret" not in f"{caught.value!r} {caught.value.hint} {caught.value.__cause__}"

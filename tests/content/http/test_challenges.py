@@ -21,7 +21,10 @@ CASES: dict[str, tuple[list[str], list[Challenge]]] = {
         ['Basic realm="x"', 'Bearer realm="https://t"'],
         [Challenge("basic", {"realm": "x"}), Challenge("bearer", {"realm": "https://t"})],
     ),
-    "blanks around": (['bearer  Realm = "https://t" , service=r'], [Challenge("bearer", {"realm": "https://t", "service": "r"})]),
+    "blanks around": (
+        ['bearer  Realm = "https://t" , service=r'],
+        [Challenge("bearer", {"realm": "https://t", "service": "r"})],
+    ),
     "escaped quotes": (['Basic realm="a \\"b\\""'], [Challenge("basic", {"realm": 'a "b"'})]),
     "a scheme alone": (["Negotiate"], [Challenge("negotiate")]),
     "a scheme with one token, then another": (

@@ -156,7 +156,10 @@ def manifest_url(target: str) -> str:
 
 
 async def test_a_manifest_is_read_by_tag_and_by_digest() -> None:
-    headers = {"Content-Type": "application/vnd.oci.image.index.v1+json; charset=utf-8", "Docker-Content-Digest": DIGEST}
+    headers = {
+        "Content-Type": "application/vnd.oci.image.index.v1+json; charset=utf-8",
+        "Docker-Content-Digest": DIGEST,
+    }
     content, script = client(
         on("GET", manifest_url("v1"), Reply(body=RAW, headers=headers)),
         on("GET", manifest_url(DIGEST), Reply(body=RAW, headers=headers)),
@@ -175,7 +178,7 @@ async def test_other_bytes_than_asked_for_are_refused() -> None:
         on("GET", manifest_url("v1"), Reply(body=RAW, headers={"Docker-Content-Digest": other})),
     )
     for target in (other, "v1"):
-        with pytest.raises(ContentMismatchError, match="registry.example.com/team/app"):
+        with pytest.raises(ContentMismatchError, match=r"registry\.example\.com/team/app"):
             await content.registry(HOST).read_manifest("team/app", target)
     await content.close()
 
@@ -227,9 +230,7 @@ async def test_tags_are_listed_through_all_pages_in_order() -> None:
 
 
 async def test_a_next_page_is_asked_of_the_same_registry() -> None:
-    content, script = client(
-        on("GET", LIST, tags("c", link=f"http://internal:5000{NEXT}")), on("GET", NEXT, tags("a"))
-    )
+    content, script = client(on("GET", LIST, tags("c", link=f"http://internal:5000{NEXT}")), on("GET", NEXT, tags("a")))
     assert await content.registry(HOST).list_tags("team/app") == ("a", "c")
     assert all(sent.url.startswith(BASE) for sent in script.sent)
     await content.close()
@@ -279,10 +280,14 @@ def index(*entries: object, link: str | None = None) -> Reply:
 async def test_referrers_come_from_the_endpoint_through_all_pages() -> None:
     second = {**SIGNATURE, "digest": "sha256:" + "b" * 64, "artifactType": "application/x"}
     content, _ = client(
-        on("GET", REFERRERS, index(SIGNATURE, link=f"{REFERRERS}?page=2")), on("GET", f"{REFERRERS}?page=2", index(second))
+        on("GET", REFERRERS, index(SIGNATURE, link=f"{REFERRERS}?page=2")),
+        on("GET", f"{REFERRERS}?page=2", index(second)),
     )
     found = await content.registry(HOST).list_referrers("team/app", DIGEST)
-    assert [(item.digest.short, item.artifact_type) for item in found] == [("a" * 12, None), ("b" * 12, "application/x")]
+    assert [(item.digest.short, item.artifact_type) for item in found] == [
+        ("a" * 12, None),
+        ("b" * 12, "application/x"),
+    ]
     await content.close()
 
 

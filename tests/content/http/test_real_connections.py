@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from airferry.content.errors import InterruptedTransferError, UnreachableError
+from airferry.content.errors import InterruptedTransferError, NotFoundError, RegistryFailedError, UnreachableError
 from airferry.content.http import HttpContent, HttpSettings, RetryPolicy
 from airferry.content.http.aiohttp_transport import AiohttpTransport
 from airferry.content.http.tls import TlsContexts
@@ -160,18 +160,24 @@ async def test_an_upload_that_is_not_taken_is_given_up() -> None:
             await content.registry(host).write_blob("team/app", blob, fetch_of(big))
 
 
-async def test_an_early_refusal_of_an_upload_is_heard() -> None:
+async def test_an_early_refusal_is_heard_and_its_connection_never_used_again() -> None:
+    """The rest of the body is not sent; another request on that connection would be taken for it."""
+    big = bytes(24 * 1024 * 1024)
+    blob = Descriptor("x/y", Digest.of(big), len(big))
+    peers: dict[str, object] = {}
+
     async def handler(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers[head.partition(" ")[0]] = writer.get_extra_info("peername")
         if head.startswith("PUT"):
             answer(writer, b"", "413 Payload Too Large")
             await writer.drain()
-            await reader.read()
-        else:
-            await take_upload(head, reader, writer)
+            await asyncio.Event().wait()
+        await take_upload(head, reader, writer)
 
-    async with serve(handler) as host, plain(host) as content:
-        with pytest.raises(Exception, match="calls it too large"):
-            await content.registry(host).write_blob("team/app", BLOB, fetch_of(CONTENT))
+    async with serve(handler) as host, plain(host, idle_timeout_s=5) as content:
+        with pytest.raises(RegistryFailedError, match="calls it too large"):
+            await content.registry(host).write_blob("team/app", blob, fetch_of(big))
+    assert peers["DELETE"] != peers["PUT"]
 
 
 async def test_connections_are_used_again() -> None:
@@ -187,7 +193,7 @@ async def test_connections_are_used_again() -> None:
     async with serve(handler) as host, plain(host) as content:
         for _ in range(5):
             await content.registry(host).list_tags("team/app")
-            with pytest.raises(Exception, match="404|has no"):
+            with pytest.raises(NotFoundError):
                 await content.registry(host).list_tags("missing/app")
     assert len(peers) == 1
 

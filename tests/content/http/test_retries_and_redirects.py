@@ -71,7 +71,9 @@ STAYING: dict[str, tuple[Reply, type[AirferryError]]] = {
 
 
 @pytest.mark.parametrize(("bad", "expected"), STAYING.values(), ids=STAYING)
-async def test_what_stays_ends_with_an_error_that_says_what_was_tried(bad: Reply, expected: type[AirferryError]) -> None:
+async def test_what_stays_ends_with_an_error_that_says_what_was_tried(
+    bad: Reply, expected: type[AirferryError]
+) -> None:
     time = FakeTime()
     content, _ = client(on("GET", READ, bad), time=time)
     with pytest.raises(expected) as caught:

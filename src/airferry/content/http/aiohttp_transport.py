@@ -42,14 +42,13 @@ class AiohttpTransport:
             total=None, sock_connect=self._connect_timeout_s, sock_read=request.answer_timeout_s
         )
         context = self._context(url, request)
-        payload = progress.payload()
         try:
             async with progress.limit:
                 answer = await self._pool().request(
                     request.method,
                     url,
                     headers=progress.headers(),
-                    data=payload,
+                    data=progress.payload(),
                     ssl=context,
                     proxy=proxy,
                     timeout=timeout,
@@ -61,7 +60,7 @@ class AiohttpTransport:
             raise await self._failure(error, url, proxy) from error
         finally:
             progress.stop()
-        return AiohttpResponse(answer, payload if isinstance(payload, AsyncGenerator) else None)
+        return AiohttpResponse(answer, progress)
 
     async def close(self) -> None:
         """Give back every connection. Twice is fine."""
@@ -118,12 +117,12 @@ class AiohttpTransport:
 class AiohttpResponse:
     """An answer of aiohttp behind our seam."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, sending: AsyncGenerator[bytes, None] | None) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, progress: "_Progress") -> None:
         self.status = answer.status
         self.headers: MultiMapping[str] = answer.headers
         self.url = str(answer.url)
         self._answer = answer
-        self._sending = sending
+        self._progress = progress
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in pieces of at least 256 KiB while more is on its way."""
@@ -150,12 +149,15 @@ class AiohttpResponse:
 
     async def close(self) -> None:
         """Give the connection back if the body was read, else drop it."""
-        self._answer.release()
-        if self._sending is not None:
-            # An answer may come before all was sent; then the source of the bytes is let go here. A generator
-            # that runs at this moment is being cancelled by aiohttp, and closes by that.
-            with suppress(RuntimeError):
-                await self._sending.aclose()
+        if self._progress.sending is None:
+            self._answer.release()
+            return
+        # The answer came before all was sent. The connection must not be used again: the server would take
+        # the next request for the rest of this one's body.
+        self._answer.close()
+        # A generator that runs at this moment is being cancelled by aiohttp, and closes by that.
+        with suppress(RuntimeError):
+            await self._progress.sending.aclose()
 
 
 class _Progress:
@@ -165,6 +167,7 @@ class _Progress:
         self._request = request
         self.limit = asyncio.timeout(None)
         self.failure: Exception | None = None
+        self.sending: AsyncGenerator[bytes, None] | None = None
         self._watching = True
 
     def stop(self) -> None:
@@ -180,7 +183,10 @@ class _Progress:
 
     def payload(self) -> bytes | AsyncGenerator[bytes, None] | None:
         body = self._request.body
-        return body if body is None or isinstance(body, bytes) else self._watched(body)
+        if body is None or isinstance(body, bytes):
+            return body
+        self.sending = self._watched(body)
+        return self.sending
 
     async def _watched(self, body: StreamedBody) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
@@ -190,6 +196,7 @@ class _Progress:
                     self._limit(loop.time() + self._request.idle_timeout_s)
                     yield chunk
                     self._limit(None)
+            self.sending = None
         except Exception as error:
             # aiohttp would tell of a failed connection; the session needs the true reason.
             self.failure = error
@@ -232,7 +239,11 @@ def _broken(error: Exception, host: str) -> TransportError:
 def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "the name cannot be resolved"
-    return error.strerror.lower() if error.strerror else str(error) or type(error).__name__
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    if isinstance(error, ConnectionResetError):
+        return "connection reset by peer"
+    return str(error) or type(error).__name__
 
 
 def _host_port(url: URL) -> str:

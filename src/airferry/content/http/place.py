@@ -7,7 +7,7 @@ from airferry.content.errors import NotFoundError
 from airferry.content.http import download, listing, upload
 from airferry.content.http.authorizer import pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
-from airferry.content.http.refusals import Doing
+from airferry.content.http.refusals import NOT_FOUND_HINT, Doing
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import Answer
 from airferry.content.protocol import BlobFetch, ByteStream
@@ -39,7 +39,7 @@ class RegistryPlace:
         """Return the digest that ``tag`` points at now; asks with HEAD, which Docker Hub does not count."""
         digest = await self.tag_digest(path, tag)
         if digest is None:
-            raise NotFoundError(f"{self.place} has no manifest {tag} in {path}")
+            raise NotFoundError(f"{self.place} has no manifest {tag} in {path}", hint=NOT_FOUND_HINT)
         return digest
 
     async def read_manifest(self, path: str, target: str) -> Manifest:

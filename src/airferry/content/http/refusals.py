@@ -15,6 +15,8 @@ from airferry.errors import AirferryError
 from airferry.oci.wire import parse_errors
 
 _MAX_SHOWN: Final = 300
+LATER_HINT: Final = "run the same command again later; it goes on from here"
+NOT_FOUND_HINT: Final = "check the spelling; some registries also answer so to users who may not see it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Identity:
     searched: str
 
 
+class TooLargeError(RegistryFailedError):
+    """The registry, or a proxy before it, takes no body of this size; asking again changes nothing."""
+
+
 def refusal(status: int, body: bytes, doing: Doing, identity: Identity) -> AirferryError:
     """Return the error for a ``status`` that is not retried; ``body`` is the answer's, cut off or whole."""
     said = _said(body)
@@ -49,14 +55,15 @@ def refusal(status: int, body: bytes, doing: Doing, identity: Identity) -> Airfe
         case 404:
             return _not_found(body, doing, said)
         case 413:
-            return RegistryFailedError(
+            return TooLargeError(
                 f"{doing.registry} calls it too large to {doing}{said}",
                 hint="raise the body limit of the proxy before the registry (nginx: client_max_body_size)",
             )
         case 507:
             return NoSpaceError(f"{doing.registry} has no space left to {doing}{said}")
         case _:
-            return RegistryFailedError(f"{doing.registry} answered {status} when asked to {doing}{said}")
+            text = f"{doing.registry} answered {status} when asked to {doing}{said}"
+            return RegistryFailedError(text, hint=LATER_HINT)
 
 
 def unauthorized(doing: Doing, identity: Identity, said: str = "") -> UnauthorizedError:
@@ -92,8 +99,8 @@ def throttled(doing: Doing, waited: str) -> ThrottledError:
 
 def _not_found(body: bytes, doing: Doing, said: str) -> NotFoundError:
     if any(entry.code == "NAME_UNKNOWN" for entry in parse_errors(body)):
-        return NotFoundError(f"{doing.registry} has no repository {doing.path}{said}")
-    return NotFoundError(f"{doing.registry} has no {doing.subject} in {doing.path}{said}")
+        return NotFoundError(f"{doing.registry} has no repository {doing.path}{said}", hint=NOT_FOUND_HINT)
+    return NotFoundError(f"{doing.registry} has no {doing.subject} in {doing.path}{said}", hint=NOT_FOUND_HINT)
 
 
 def _said(body: bytes) -> str:

@@ -20,7 +20,7 @@ from airferry.content.errors import (
 )
 from airferry.content.http.authorizer import Authorizer
 from airferry.content.http.budget import Budget, Slot
-from airferry.content.http.refusals import Doing, refusal, throttled
+from airferry.content.http.refusals import LATER_HINT, Doing, refusal, throttled
 from airferry.content.http.retry import Tries, Verdict, parse_retry_after, verdict
 from airferry.content.http.settings import HttpSettings
 from airferry.content.http.timing import Timing
@@ -166,7 +166,7 @@ class RegistrySession:
                     f"cannot {doing}: {error.text}", hint="check name, port, route, firewall and proxy variables"
                 )
             case FailureKind.BROKEN | FailureKind.IDLE:
-                return InterruptedTransferError(f"cannot {doing}: {error.text}, again and again")
+                return InterruptedTransferError(f"cannot {doing}: {error.text}, again and again", hint=LATER_HINT)
 
     async def _find_base(self, doing: Doing) -> str:
         api_host = _HUB_API if self.host == _HUB else self.host

@@ -22,7 +22,7 @@ from airferry.content.errors import (
 from airferry.content.http.auth_files import Credential
 from airferry.content.http.challenge import Challenge
 from airferry.content.http.patience import ask_patiently
-from airferry.content.http.refusals import Doing, Identity, denied, throttled, unauthorized
+from airferry.content.http.refusals import LATER_HINT, Doing, Identity, denied, throttled, unauthorized
 from airferry.content.http.retry import RetryPolicy
 from airferry.content.http.timing import Timing
 from airferry.content.http.transport import Answer, FailureKind, Request, Transport, TransportError
@@ -178,7 +178,8 @@ def _refused(answer: Answer, doing: Doing, identity: Identity) -> Exception:
             return throttled(doing, ", at its token service")
         case _:
             return RegistryFailedError(
-                f"the token service of {doing.registry} answered {answer.status} when asked to {doing}"
+                f"the token service of {doing.registry} answered {answer.status} when asked to {doing}",
+                hint=LATER_HINT,
             )
 
 
@@ -187,5 +188,5 @@ def _unanswered(error: TransportError, doing: Doing) -> Exception:
         return error.explained
     text = f"the token service of {doing.registry} gave no answer: {error.text}"
     if error.kind in (FailureKind.BROKEN, FailureKind.IDLE):
-        return InterruptedTransferError(text)
+        return InterruptedTransferError(text, hint=LATER_HINT)
     return UnreachableError(text, hint="check name, route, firewall and proxy of that host as well")

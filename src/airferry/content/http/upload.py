@@ -17,7 +17,7 @@ from airferry.content.errors import (
     UnreachableError,
 )
 from airferry.content.http.authorizer import pull_scope, push_scope
-from airferry.content.http.refusals import Doing
+from airferry.content.http.refusals import Doing, TooLargeError
 from airferry.content.http.retry import Tries
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import StreamedBody
@@ -139,15 +139,10 @@ class _Upload:
         try:
             async with self._session.exchange(call) as response:
                 stored = response.headers.get("Docker-Content-Digest")
-        except RegistryFailedError as error:
+        except (RegistryFailedError, NotFoundError) as error:
             if self.source_failed:
-                raise
+                raise  # it came up through the body: the fault is not this registry's
             raise _settled(error) from error
-        except NotFoundError as error:
-            if self.source_failed:
-                raise  # the source's own word, not the registry's
-            # BLOB_UPLOAD_UNKNOWN: the session is gone (a restart, another node); begin a new one.
-            raise InterruptedTransferError(error.message, hint=error.hint) from error
         # Some registries always name sha256 here, whatever the blob was pushed as.
         same_kind = stored is not None and stored.startswith(f"{self._blob.digest.algorithm}:")
         if same_kind and stored != self._blob.digest:
@@ -175,9 +170,13 @@ class _Upload:
         )
 
 
-def _settled(error: RegistryFailedError) -> RegistryFailedError:
-    """413 carries a hint and is final; what else the registry failed with is worth starting over."""
-    return _FinalError(error.message, hint=error.hint) if error.hint is not None else error
+def _settled(error: RegistryFailedError | NotFoundError) -> AirferryError:
+    """Return the error to go on with: final, or worth starting over for."""
+    if isinstance(error, NotFoundError):
+        # BLOB_UPLOAD_UNKNOWN: the session is gone (a restart, another node); begin a new one.
+        return InterruptedTransferError(error.message, hint=error.hint)
+    # A body that is too large stays so; what else the registry failed with may pass.
+    return _FinalError(error.message, hint=error.hint) if isinstance(error, TooLargeError) else error
 
 
 class _VerifiedBody:

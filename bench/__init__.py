@@ -1,0 +1,1 @@
+"""Measurements against other programs, both sides in one run: ``make bench``."""

@@ -1,0 +1,86 @@
+"""``make bench``: print the tables and keep them in bench/RESULTS.md with date, commit and machine."""
+
+import argparse
+import datetime
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.crossing import Row, can_run, crossing
+from bench.planning import planning
+from bench.programs import airferry, run
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def help_cost(folder: Path) -> Row:
+    """P12, from the installed program."""
+    program = shutil.which("airferry", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    commands = [["--help"], ["release", "--help"]]
+    costs = [
+        run([program, *words] if program else airferry(*words), cwd=folder) for words in commands for _ in range(3)
+    ]
+    worst = max(cost.cpu_s for cost in costs)
+    return Row(
+        "P12", "airferry --help, airferry release --help", f"{worst:.2f} CPU s", "", "under 0.3 s CPU", worst < 0.3
+    )
+
+
+def table(rows: list[Row]) -> str:
+    lines = ["| # | work | ours | against | reach | reached |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        reached = {True: "yes", False: "**no**", None: "–"}[row.reached]
+        lines.append(f"| {row.name} | {row.work} | {row.ours} | {row.theirs} | {row.reach} | {reached} |")
+    return "\n".join(lines)
+
+
+def head() -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        "",
+    )
+    today = datetime.datetime.now(datetime.UTC).date()
+    return (
+        f"{today}, commit {commit or 'unknown'}, {os.cpu_count()} cores ({model or platform.machine()}), "
+        f"Python {platform.python_version()}, files in {'memory' if _in_memory() else 'a temporary folder'}"
+    )
+
+
+def _in_memory() -> bool:
+    return Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 12 * 1024**3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["crossing", "planning", "help"], help="measure one group and keep nothing")
+    parser.add_argument("--dir", type=Path, help="folder to work in")
+    options = parser.parse_args()
+    base = options.dir or (Path("/dev/shm") if _in_memory() else None)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="airferry-bench-", dir=base) as name:
+        folder = Path(name)
+        os.environ["XDG_STATE_HOME"] = str(folder / "state")
+        missing = can_run()
+        if missing and options.only in (None, "crossing"):
+            print(f"missing from Debian: {', '.join(missing)}", file=sys.stderr)
+            return 1
+        if options.only in (None, "help"):
+            rows.append(help_cost(folder))
+        if options.only in (None, "planning"):
+            rows += planning()
+        if options.only in (None, "crossing"):
+            rows += crossing(folder)
+    rows.sort(key=lambda row: (row.name == "growth", int(row.name[1:]) if row.name[1:].isdigit() else 99))
+    print(table(rows))
+    if options.only is None:
+        RESULTS.write_text(f"# Measurements\n\nBy `make bench`: {head()}.\n\n{table(rows)}\n")
+    return 0 if all(row.reached is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
