@@ -41,9 +41,7 @@ pip install --no-deps --force-reinstall --no-index --find-links "$out" airferry
 rm -rf build/forms build/work
 pyinstaller --noconfirm --log-level ERROR --distpath build/forms --workpath build/work packaging/airferry.spec
 
-# Unpacked, it starts in half the time; the content is compressed already.
-find build/forms -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-staticx --no-compress build/forms/airferry "$out/airferry"
+python packaging/make_static.py build/forms/airferry "$out/airferry"
 chmod 0755 "$out/airferry"
 
 version=$("$out/airferry" --version)

@@ -67,7 +67,10 @@ def test_sizes_are_read_wherever_the_release_is(world: World, place: str) -> Non
 
 def test_sizes_are_read_through_the_mirrors_when_the_upstream_is_gone(world: World) -> None:
     """oc reads the release through --idms-file and its components from the source that is not there."""
-    for option, name in (("--idms-file", "imageDigestMirrorSet.yaml"), ("--icsp-file", "imageContentSourcePolicy.yaml")):
+    for option, name in (
+        ("--idms-file", "imageDigestMirrorSet.yaml"),
+        ("--icsp-file", "imageContentSourcePolicy.yaml"),
+    ):
         flags = (option, world.files / name, *world.mirror.flags)
         text = airferry("release", "info", "--size", world.release.pullspec_by_digest, *flags).done().out
         assert len(images(text)) == len(world.release.components) + 1

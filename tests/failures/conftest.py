@@ -1,9 +1,11 @@
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from airferry.lab.shape import MIB
 from airferry.lab import SMALL, PublishedRelease, publish_release
 from .stage import Entry, Mirror, Quay, look_at
 
@@ -25,6 +27,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def small(tmp_path_factory: pytest.TempPathFactory) -> PublishedRelease:
     """A small signed release; tests read it and leave it alone."""
     return publish_release(tmp_path_factory.mktemp("small"), SMALL)
+
+
+@pytest.fixture(scope="session")
+def medium(tmp_path_factory: pytest.TempPathFactory) -> PublishedRelease:
+    """A release whose largest layer is some MiB."""
+    shape = replace(SMALL, budget_bytes=16 * MIB, attached=1)
+    return publish_release(tmp_path_factory.mktemp("medium"), shape)
 
 
 @pytest.fixture
@@ -65,8 +74,17 @@ def unused_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, small: PublishedRelease) -> dict[str, Entry]:
     """What the disk looks like after a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch, Quay(folder, small) as served:
+    return _undisturbed(tmp_path_factory.mktemp("undisturbed"), small)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_medium(tmp_path_factory: pytest.TempPathFactory, medium: PublishedRelease) -> dict[str, Entry]:
+    """The same of the release with large layers."""
+    return _undisturbed(tmp_path_factory.mktemp("undisturbed-medium"), medium)
+
+
+def _undisturbed(folder: Path, release: PublishedRelease) -> dict[str, Entry]:
+    with pytest.MonkeyPatch.context() as patch, Quay(folder, release) as served:
         for name in ("HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(folder))
         served.mirror(folder / "disk").done()

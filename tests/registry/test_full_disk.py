@@ -9,7 +9,8 @@ import pytest
 
 from airferry.oci import Digest
 from airferry.registry import RegistryStore, Settings, init, serve
-from airferry.registry.errors import ReadOnlyError
+from airferry.registry.drivers import FilesystemDriver
+from airferry.registry.errors import NoSpaceError, ReadOnlyError
 
 from .conftest import Client, image
 
@@ -42,6 +43,18 @@ def fill(disk: Path) -> Path:
                 file.write(bytes(4096))
             except OSError:
                 return filler
+
+
+async def test_a_batch_that_does_not_fit_leaves_nothing_of_itself(disk: Path) -> None:
+    driver = FilesystemDriver(disk)
+    await driver.begin("u", "sha256")
+    async with driver.open_upload("u", patience_s=0) as upload:
+        await upload.append([b"kept"])
+        with pytest.raises(NoSpaceError):
+            await upload.append([bytes(MIB)] * 20)
+        assert (upload.received_bytes, await driver.upload_size("u")) == (4, 4)
+        await upload.append([b"!"])
+        await upload.commit(Digest.of(b"kept!"))
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])

@@ -254,9 +254,7 @@ def _files(
 ) -> tuple[dict[Path, dict[str, bytes]], list[SignatureFile]]:
     """Return what to write by folder, and the signature files among it. ``image`` is the release at its target."""
     disk = asked.to_dir
-    folder = asked.manifests_dir
-    if folder is None:
-        folder = disk / MANIFESTS_FOLDER if disk is not None else Path(_folder_name(release))
+    folder = _manifests_folder(asked, release)
     content: dict[Path, dict[str, bytes]] = {folder: {name: text.encode() for name, text in rules.files().items()}}
     if report.gaps:
         content[folder][LEDGER] = ledger_text(release.payload.version, report.gaps).encode()
@@ -301,6 +299,12 @@ def _run_book(
         unverified=not trust.is_trusted,
         verification_keys=tuple(seen(key) for key in asked.verification_keys),
     )
+
+
+def _manifests_folder(asked: MirrorRelease, release: OpenedRelease) -> Path:
+    if asked.manifests_dir is not None:
+        return asked.manifests_dir
+    return asked.to_dir / MANIFESTS_FOLDER if asked.to_dir is not None else Path(_folder_name(release))
 
 
 def _applied_from(folder: Path, rules: MirrorRules, release: OpenedRelease) -> Path:

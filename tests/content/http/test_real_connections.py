@@ -61,6 +61,26 @@ async def test_a_blob_that_is_reset_and_cut_arrives_whole() -> None:
     assert len(asked) == 4 and asked == sorted(asked)
 
 
+async def test_little_that_arrives_before_each_break_is_kept() -> None:
+    """Less than one chunk comes through each time; without keeping it the blob would never arrive."""
+    step = 150_000
+
+    async def handler(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = int(head.partition("Range: bytes=")[2].partition("-")[0] or 0)
+        span = f"Content-Range: bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}\r\n"
+        status = "206 Partial Content" if first else "200 OK"
+        writer.write(f"HTTP/1.1 {status}\r\n{span}Content-Length: {len(CONTENT) - first}\r\n\r\n".encode())
+        writer.write(CONTENT[first : first + step])
+        if first + step < len(CONTENT):
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            raise ConnectionResetError
+
+    async with serve(handler) as host, plain(host) as content:
+        assert await read(content, host) == CONTENT
+
+
 async def test_a_download_that_falls_silent_is_resumed_then_given_up() -> None:
     asked = 0
 

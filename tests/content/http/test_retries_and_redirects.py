@@ -182,6 +182,20 @@ async def test_a_redirect_to_plain_http_is_refused() -> None:
     await content.close()
 
 
+async def test_a_redirect_to_plain_http_that_was_asked_for_goes_without_credentials() -> None:
+    target = plain("/blob")
+    content, script = client(
+        on("GET", "/v2/", Reply(401, headers=ASKS_BASIC)),
+        on("GET", BLOB_URL, Reply(307, headers={"Location": target})),
+        on("GET", target, Reply(body=CONTENT)),
+        credential=ALICE,
+        insecure=True,
+    )
+    assert await read(content) == CONTENT
+    assert "Authorization" not in script.sent[-1].headers
+    await content.close()
+
+
 async def test_a_redirect_to_what_is_no_url_is_refused() -> None:
     content, _ = client(on("GET", BLOB_URL, Reply(307, headers={"Location": "file:///etc/passwd"})))
     with pytest.raises(RegistryFailedError, match="no URL"):
