@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from airferry.cli.main import main
 from airferry.lab import Certificates, Faults, LabStore, Policy, PublishedRelease, Rule, Upstream
-from airferry.registry import RegistryStore, Running, serve_store
+from airferry.registry import RegistryStore, Running, TlsFiles, serve_store, server_context
 
 Server = TypeVar("Server")
 
@@ -189,37 +189,44 @@ class Quay(Served[Upstream]):
 
 
 @asynccontextmanager
-async def _open_registry(root: Path) -> AsyncIterator[Running]:
+async def _open_registry(root: Path, certificates: Certificates | None) -> AsyncIterator[Running]:
+    files = None if certificates is None else TlsFiles(certificates.certificate_file, certificates.key_file)
+    context = None if files is None else server_context(files)
     root.mkdir(parents=True, exist_ok=True)
     store = RegistryStore.on_disk(root)
     try:
-        async with serve_store(store) as running:
+        async with serve_store(store, tls=context) as running:
             yield running
     finally:
         await store.close()
 
 
 class Mirror(Served[Running]):
-    """Our registry over plain HTTP, whose files lie in ``root``."""
+    """Our registry, over plain HTTP without ``certificates``, whose files lie in ``root``."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(lambda: _open_registry(root))
+    def __init__(self, root: Path, certificates: Certificates | None = None) -> None:
+        super().__init__(lambda: _open_registry(root, certificates))
         self.root = root
+        self._flags = (*QUICK, "--dest-insecure") if certificates is None else QUICK
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server.port}"
 
     @property
     def repository(self) -> str:
-        return f"127.0.0.1:{self.server.port}/ocp4/openshift4"
+        return f"{self.host}/ocp4/openshift4"
 
     def load(self, disk: Path, *more: object) -> Run:
         """Run ``image mirror --from-dir`` for all there is on the disk."""
         names = ("file://openshift/release", self.repository)
-        return airferry("image", "mirror", "--from-dir", disk, *names, "--dest-insecure", *QUICK, *more)
+        return airferry("image", "mirror", "--from-dir", disk, *names, *self._flags, *more)
 
     def load_release(self, disk: Path, release: PublishedRelease, files: Path, *more: object) -> Run:
         """Run ``release mirror --from-dir``."""
         key = ("--verification-key", release.verification_key) if release.verification_key else ()
-        to = ("--to", self.repository, "--dest-insecure", "--manifests-dir", files)
-        return airferry("release", "mirror", release.version, "--from-dir", disk, *to, *key, *QUICK, *more)
+        to = ("--to", self.repository, "--manifests-dir", files)
+        return airferry("release", "mirror", release.version, "--from-dir", disk, *to, *key, *self._flags, *more)
 
     def blobs(self) -> dict[str, str]:
         """Return what the registry keeps, manifests included: each digest it claims with the one its bytes have."""

@@ -1,6 +1,7 @@
 """``release extract``: the payload's files, or its tools, bound to exactly this release and checked after."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from airferry.app.release_image import (
 from airferry.app.release_records import read_record, refuse_unverified
 from airferry.app.tool_files import ExtractedTool, archive_tool, write_bound_tool
 from airferry.content.errors import NotFoundError
-from airferry.content.filesystem import READABLE, make_folders, replace_file, writing
+from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, unique_name, writing
 from airferry.content.unpack import FoundFile, extract_file
 from airferry.errors import UsageError
 from airferry.oci import Digest, PlaceKind, Reference
@@ -26,6 +27,7 @@ from airferry.openshift.release.describe import ImageTable, describe_release, pr
 from airferry.openshift.release.installer import (
     System,
     Tool,
+    ToolMissingError,
     check_markers,
     component_image,
     missing_file,
@@ -82,10 +84,10 @@ async def extract_release(asked: ExtractRequest, places: Places, narrator: Narra
     tools, archived = _select(asked, release)
     await asyncio.to_thread(_make_folder, asked.to)
     pullspec = await _pullspec(release, asked)
-    extracted = [await _extract_tool(tool, release, pullspec, asked.to, places, narrator) for tool in tools]
     if not archived:
+        extracted = [await _extract_tool(tool, release, pullspec, asked.to, places, narrator) for tool in tools]
         return Extracted(tuple(item.file for item in extracted))
-    files = [await asyncio.to_thread(archive_tool, item, release.payload.version, asked.to) for item in extracted]
+    files = await _archive_tools(tools, release, pullspec, asked.to, places, narrator)
     if asked.tools:
         files += await _write_texts(release, asked.to, files)
     return Extracted(tuple(files))
@@ -95,8 +97,7 @@ def _select(asked: ExtractRequest, release: OpenedRelease) -> tuple[Sequence[Too
     """Return the tools, and whether they come as archives."""
     system = System.parse(asked.command_os)
     if asked.tools:
-        named = {component.name for component in release.payload.components}
-        return [tool for tool in select_tools(system, release.architecture) if tool.component in named], True
+        return select_tools(system, release.architecture), True
     assert asked.command is not None
     tools = select_command(asked.command, system, release.architecture, str(release.asked))
     return tools, system.os is None
@@ -108,6 +109,34 @@ async def _pullspec(release: OpenedRelease, asked: ExtractRequest) -> str:
         return str(release.reference)
     record = await read_record(asked.disk, release.digest) if asked.disk is not None else None
     return f"{record.published_at if record else OFFICIAL_REPOSITORY}@{release.digest}"
+
+
+async def _archive_tools(
+    tools: Sequence[Tool], release: OpenedRelease, pullspec: str, to: Path, places: Places, narrator: Narrator
+) -> list[Path]:
+    """Return the archives made of the tools, with a warning for each that only newer releases have."""
+    archives: list[Path] = []
+    absent: ToolMissingError | None = None
+    # Tools for several systems have one name, and none of them may replace a tool that lies in the folder.
+    workshop = to / f".{unique_name()}"
+    with writing(to):
+        workshop.mkdir(mode=PRIVATE.folder)
+    try:
+        for tool in tools:
+            try:
+                extracted = await _extract_tool(tool, release, pullspec, workshop, places, narrator)
+            except ToolMissingError as error:
+                if not tool.is_newer:
+                    raise
+                absent = error
+                narrator.warn(f"left out: {error.message}")
+                continue
+            archives.append(await asyncio.to_thread(archive_tool, extracted, release.payload.version, to))
+    finally:
+        await asyncio.to_thread(shutil.rmtree, workshop, ignore_errors=True)
+    if not archives and absent is not None:
+        raise absent
+    return archives
 
 
 async def _extract_tool(

@@ -43,6 +43,15 @@ class Tool:
         return self.command.startswith("openshift-") and bool(self.markers)
 
     @property
+    def is_newer(self) -> bool:
+        """Whether only newer releases have it, so that "all tools" of an older one do without.
+
+        Source: the targets that ``oc adm release extract`` passes over where the release lacks them.
+        """
+        from_artifacts = self.architecture is not None and (self.os, self.architecture) not in _FIRST_SYSTEMS
+        return from_artifacts or ".rhel" in self.command or self.command == "ccoctl"
+
+    @property
     def is_zip(self) -> bool:
         """Whether its archive is a zip, not a gzipped tar."""
         return self.archive.endswith(".zip")
@@ -59,6 +68,9 @@ class Tool:
     def system(self, release_architecture: str) -> str:
         """Return os/architecture."""
         return f"{self.os}/{self.architecture or release_architecture}"
+
+
+_FIRST_SYSTEMS: Final = (("darwin", "amd64"), ("windows", "amd64"))
 
 
 def _client(path: str, os: str, architecture: str | None, archive: str, command: str = "oc") -> Tool:

@@ -113,7 +113,7 @@ class _Directory:
         """Return where the hash of page ``slot`` stands; negative ones are those of other blobs."""
         return self.hashes_offset + slot * self.hash_bytes
 
-    def digest(self, content: bytes) -> bytes:
+    def digest(self, content: bytes | memoryview) -> bytes:
         """Return the hash of ``content`` as it stands in this directory."""
         return hashlib.new(self.algorithm, content, usedforsecurity=False).digest()[: self.hash_bytes]
 
