@@ -115,3 +115,15 @@ class Reserving(Protocol):
         Raises NoSpaceError, ReadOnlyError, UnfitFilesystemError, InUseError.
         """
         ...
+
+
+@runtime_checkable
+class TagPeeking(Protocol):
+    """A source that can say cheaply whether it has few tags, and then which."""
+
+    async def peek_tags(self, path: str) -> frozenset[str] | None:
+        """Return every tag of the repository if one request tells them all; None when there are more, or no telling.
+
+        A repository that is not there has none.
+        """
+        ...

@@ -3,11 +3,13 @@
 Sources: cosign's tag scheme ``sha256-<hex>.sig``; distribution-spec "Listing Referrers".
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from airferry.content.errors import DeniedError, NotFoundError
+from airferry.content.protocol import TagPeeking
 from airferry.errors import MalformedError, UnsupportedError
-from airferry.oci import Digest, Reference, Repository
+from airferry.oci import Digest, PlaceKind, Reference, Repository
 from airferry.plan import CopyRequest
 from airferry.survey.crew import work_through
 from airferry.survey.sources import Findings, OpenSource, survey_sources, walk_down
@@ -33,6 +35,7 @@ async def find_attachments(
     """
     found: dict[tuple[Repository, Repository, str, tuple[str, ...]], CopyRequest] = {}
     asked: set[tuple[Repository, Repository, Digest]] = set()
+    known = _KnownTags(open_source)
 
     async def ask(image: tuple[CopyRequest, Digest]) -> list[tuple[CopyRequest, Digest]]:
         request, digest = image
@@ -41,7 +44,7 @@ async def find_attachments(
             return []
         asked.add((source, destination, digest))
         new = []
-        for attachment in await _attached_to(request, digest, open_source):
+        for attachment in await _attached_to(request, digest, open_source, known):
             key = (source, destination, str(attachment.source), attachment.tags)
             if found.setdefault(key, attachment) is attachment:
                 new.append(attachment)
@@ -60,12 +63,42 @@ async def find_attachments(
     return tuple(request for key, request in sorted(found.items()) if request in findings.roots)
 
 
-async def _attached_to(request: CopyRequest, digest: Digest, open_source: OpenSource) -> list[CopyRequest]:
+class _KnownTags:
+    """All tags of repositories with few of them, so that absent attachments cost no request each."""
+
+    def __init__(self, open_source: OpenSource) -> None:
+        self._open_source = open_source
+        self._found: dict[Repository, asyncio.Task[frozenset[str] | None]] = {}
+
+    async def may_have(self, repository: Repository, tag: str) -> bool:
+        """Whether asking for ``tag`` is worth a request."""
+        if repository not in self._found:
+            self._found[repository] = asyncio.create_task(self._look(repository))
+        tags = await self._found[repository]
+        return tags is None or tag in tags
+
+    async def _look(self, repository: Repository) -> frozenset[str] | None:
+        source = self._open_source(repository.place)
+        try:
+            if isinstance(source, TagPeeking):
+                return await source.peek_tags(repository.path)
+            if repository.place.kind is not PlaceKind.REGISTRY:
+                return frozenset(await source.list_tags(repository.path))
+        except NotFoundError:
+            return frozenset()
+        return None
+
+
+async def _attached_to(
+    request: CopyRequest, digest: Digest, open_source: OpenSource, known: _KnownTags
+) -> list[CopyRequest]:
     repository = request.source.repository
     source = open_source(repository.place)
     attached = []
     for suffix in TAG_SUFFIXES:
         tag = f"{digest.algorithm}-{digest.hex}{suffix}"
+        if not await known.may_have(repository, tag):
+            continue
         try:
             # Resolved now, so that what is planned is what was seen even if the tag moves meanwhile.
             target = await source.resolve_tag(repository.path, tag)

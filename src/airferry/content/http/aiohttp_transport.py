@@ -18,7 +18,7 @@ from airferry.content.http.tls import TlsContexts
 from airferry.content.http.transport import FailureKind, Request, StreamedBody, TransportError
 
 _READ_BUFFER_BYTES: Final = 1024 * 1024
-_CHUNK_BYTES: Final = 256 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 _KEEPALIVE_S: Final = 30.0
 
 
@@ -125,21 +125,21 @@ class AiohttpResponse:
         self._progress = progress
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body in pieces of at least 256 KiB while more is on its way."""
+        """Yield the body in the pieces it came in; small ones are put together, large ones are never copied."""
         content = self._answer.content
         parts: list[bytes] = []
         size = 0
         try:
-            while chunk := await content.readany():
+            while not content.at_eof():
+                # Not readany(), which joins everything that is there into one new copy.
+                chunk, _ = await content.readchunk()
                 size += len(chunk)
+                parts.append(chunk)
                 if size < _CHUNK_BYTES:
-                    parts.append(chunk)
                     continue
-                if parts:
-                    chunk = b"".join((*parts, chunk))
-                    parts.clear()
+                yield parts[0] if len(parts) == 1 else b"".join(parts)
+                parts.clear()
                 size = 0
-                yield chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if parts:
                 yield b"".join(parts)  # what arrived is not asked for again

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from airferry.content.errors import RegistryFailedError
+from airferry.content.errors import DeniedError, NotFoundError, RegistryFailedError, UnauthorizedError
 from airferry.content.http.authorizer import pull_scope
 from airferry.content.http.refusals import Doing
 from airferry.content.http.session import Call, RegistrySession
@@ -54,6 +54,26 @@ async def list_tags(session: RegistrySession, path: str) -> tuple[str, ...]:
         else:
             target = None
     raise RegistryFailedError(f"{session.host} never ends its list of tags of {path}")
+
+
+async def peek_tags(session: RegistrySession, path: str) -> frozenset[str] | None:
+    """Return all tags if they fit on one page; None when they do not, or when the registry does not tell."""
+    doing = Doing(session.host, path, "list", "tags")
+    call = Call("GET", f"/v2/{path}/tags/list?n={_PAGE}", doing, (pull_scope(path),))
+    try:
+        answer = await session.answer(call, _MAX_PAGE_BYTES)
+        fields = _json(answer.body, doing)
+    except NotFoundError:
+        return frozenset()
+    except (DeniedError, UnauthorizedError, RegistryFailedError):
+        return None
+    page = fields.get("tags") if isinstance(fields, dict) else None
+    if page is None:
+        return frozenset()
+    is_list = isinstance(page, list) and all(isinstance(tag, str) for tag in page)
+    if not is_list or len(page) >= _PAGE or parse_next_link(answer.headers.get("Link", "")) is not None:
+        return None
+    return frozenset(page)
 
 
 async def list_referrers(session: RegistrySession, path: str, subject: Digest) -> tuple[Descriptor, ...] | None:

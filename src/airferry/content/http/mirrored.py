@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol, TypeVar
 
 from airferry.content.errors import BlockedError, NotFoundError
-from airferry.content.protocol import ByteStream, ContentSource
+from airferry.content.protocol import ByteStream, ContentSource, TagPeeking
 from airferry.errors import AirferryError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, Reference, Repository
 from airferry.oci.digest import is_digest
@@ -76,6 +76,17 @@ class MirroredSource:
         """Return the tags that the host itself has; mirrors are not asked."""
         source = self._sources(path, None)[-1]
         return await self._first((source,), lambda place, at: place.list_tags(at), f"list the tags of {path}")
+
+    async def peek_tags(self, path: str) -> frozenset[str] | None:
+        """Return all tags if only one place would be asked for any of them, and it tells; else None."""
+        sources = self._sources(path, None)
+        if len(sources) != 1 or sources[0].barred is not None:
+            return None
+        reference = sources[0].reference
+        place = self._content.registry(
+            reference.repository.place.address, insecure=True if sources[0].insecure else None
+        )
+        return await place.peek_tags(reference.repository.path) if isinstance(place, TagPeeking) else None
 
     async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return the first list that is not empty; many mirrors hold images without what refers to them."""

@@ -71,6 +71,10 @@ class RegistryPlace:
         """Return every tag of the repository, sorted, through all pages."""
         return await listing.list_tags(self._session, self._api_path(path))
 
+    async def peek_tags(self, path: str) -> frozenset[str] | None:
+        """Return all tags if one request tells them, else None."""
+        return await listing.peek_tags(self._session, self._api_path(path))
+
     async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return what refers to ``subject``: by the endpoint, else by the fallback tag."""
         path = self._api_path(path)
