@@ -1,6 +1,7 @@
 """``make bench``: print the tables and keep them in bench/RESULTS.md with date, commit and machine."""
 
 import argparse
+import compileall
 import datetime
 import os
 import platform
@@ -65,6 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="airferry-bench-", dir=base) as name:
         folder = Path(name)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
+        compileall.compile_dir(Path(__file__).parent.parent / "src", quiet=2)
         missing = can_run()
         if missing and options.only in (None, "crossing"):
             print(f"missing from Debian: {', '.join(missing)}", file=sys.stderr)

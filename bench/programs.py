@@ -30,6 +30,8 @@ class Cost:
 def run(command: Sequence[str | Path], *, cwd: Path, env: dict[str, str] | None = None) -> Cost:
     """Run a command to its end; it must end well."""
     log = cwd / "last-command.log"
+    # As installed programs have it: compiled modules are kept.
+    env = {key: value for key, value in (env or os.environ).items() if key != "PYTHONDONTWRITEBYTECODE"}
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL)

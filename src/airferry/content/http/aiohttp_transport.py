@@ -167,7 +167,7 @@ class _Progress:
         self._request = request
         self.limit = asyncio.timeout(None)
         self.failure: Exception | None = None
-        self.sending: AsyncGenerator[bytes, None] | None = None
+        self.sending: AsyncGenerator[bytes | memoryview, None] | None = None
         self._watching = True
 
     def stop(self) -> None:
@@ -181,14 +181,14 @@ class _Progress:
             headers["Content-Length"] = str(body.size_bytes)
         return headers
 
-    def payload(self) -> bytes | AsyncGenerator[bytes, None] | None:
+    def payload(self) -> bytes | AsyncGenerator[bytes | memoryview, None] | None:
         body = self._request.body
         if body is None or isinstance(body, bytes):
             return body
         self.sending = self._watched(body)
         return self.sending
 
-    async def _watched(self, body: StreamedBody) -> AsyncGenerator[bytes, None]:
+    async def _watched(self, body: StreamedBody) -> AsyncGenerator[bytes | memoryview, None]:
         loop = asyncio.get_running_loop()
         try:
             async with aclosing(body.chunks()) as chunks:

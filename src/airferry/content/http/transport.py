@@ -45,7 +45,7 @@ class StreamedBody(Protocol):
 
     size_bytes: int
 
-    def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> AsyncGenerator[bytes | memoryview, None]:
         """Start over and yield exactly ``size_bytes`` bytes, or raise."""
         ...
 

@@ -188,7 +188,7 @@ class _VerifiedBody:
         self._blob = blob
         self._fetch = fetch
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes | memoryview, None]:
         """Start over, and yield all of it; raises ContentMismatchError before the last piece was given out."""
         verifier = Verifier(self._blob.digest, self.size_bytes)
         held = b""
@@ -209,10 +209,12 @@ class _VerifiedBody:
             yield piece
 
 
-def _pieces(chunk: bytes) -> tuple[bytes, ...]:
+def _pieces(chunk: bytes) -> tuple[bytes | memoryview, ...]:
+    """Return the chunk in pieces small enough to watch progress by, without copying them."""
     if len(chunk) <= _PIECE_BYTES:
         return (chunk,) if chunk else ()
-    return tuple(chunk[start : start + _PIECE_BYTES] for start in range(0, len(chunk), _PIECE_BYTES))
+    view = memoryview(chunk)
+    return tuple(view[start : start + _PIECE_BYTES] for start in range(0, len(view), _PIECE_BYTES))
 
 
 async def _cancel(session: RegistrySession, path: str, location: str, blob: Descriptor) -> None:
