@@ -38,8 +38,10 @@ bench: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/pytest -m soak --timeout 3600
 
-dist: $(STAMP)
-	PYTHON=$(PYTHON) packaging/build.sh
+# What travels: a wheel, one static file, one folder. The distribution's own Python, for reasons told in the script.
+DIST_PYTHON ?= /usr/bin/python3
+dist:
+	PYTHON=$(DIST_PYTHON) packaging/build.sh dist
 
 # The program alone, for the demo; the developer's tools come on top for everything else.
 $(VENV)/.runtime: pyproject.toml

@@ -17,6 +17,10 @@ umask 022
 export PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
 
+mkdir -p build
+exec 9>build/.dist-lock
+flock 9 # one build at a time
+
 for program in objcopy objdump strip patchelf ldd; do
     command -v "$program" >/dev/null || { echo "packaging/build.sh: $program is missing" >&2; exit 1; }
 done
@@ -52,4 +56,4 @@ install -m 0755 packaging/airferry.sh "$folder/airferry"
 find "$folder" -type f \( -name '*.so' -o -name '*.so.*' -o -name airferry.bin \) -exec ldd {} + 2>/dev/null |
     grep -oE '/[^ ]*/(ld-linux[^ ]*|lib(c|m|dl|pthread|rt|util|resolv)\.so\.[0-9]+)' | sort -u |
     while read -r library; do install -m 0755 "$(readlink -f "$library")" "$folder/lib/${library##*/}"; done
-ls -sh1d "$out"/airferry-*.whl "$out/airferry" "$folder"
+du -sh "$out"/airferry-*.whl "$out/airferry" "$folder"

@@ -1,6 +1,6 @@
 """``make_static.py PROGRAM OUTPUT``: staticx, but the same program always gives the same bytes.
 
-staticx keeps in its archive when, and by whom, each file was made; here every file is of $SOURCE_DATE_EPOCH and of root.
+staticx keeps in its archive when, and by whom, each file was made; here all are of $SOURCE_DATE_EPOCH and of root.
 It does not compress: PyInstaller did already, and unpacking twice would double the time to start.
 """
 

@@ -20,14 +20,14 @@ from airferry.app.release_records import read_record, refuse_unverified
 from airferry.app.tool_files import ExtractedTool, archive_tool, write_bound_tool
 from airferry.content.errors import NotFoundError
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, unique_name, writing
-from airferry.content.unpack import FoundFile, extract_file
+from airferry.content.unpack import FileMissingError, FoundFile, extract_file
 from airferry.errors import UsageError
 from airferry.oci import Digest, PlaceKind, Reference
 from airferry.openshift.release.describe import ImageTable, describe_release, print_time
+from airferry.openshift.release.errors import ToolMissingError
 from airferry.openshift.release.installer import (
     System,
     Tool,
-    ToolMissingError,
     check_markers,
     component_image,
     missing_file,
@@ -35,6 +35,7 @@ from airferry.openshift.release.installer import (
     select_command,
     select_tools,
 )
+from airferry.openshift.release.macho import signing_remark
 from airferry.openshift.release.naming import OFFICIAL_REPOSITORY
 from airferry.openshift.release.tool_texts import (
     CHECKSUMS_NAME,
@@ -72,10 +73,11 @@ async def extract_release(asked: ExtractRequest, places: Places, narrator: Narra
     """Extract what is asked for. A tool that cannot be had, or cannot be bound to the release, is an error."""
     if sum((asked.command is not None, asked.tools, asked.file is not None)) > 1:
         raise UsageError("only one of --tools, --command or --file may be specified")
-    if asked.disk is not None:
-        await refuse_unverified(asked.disk, allow_unverified=asked.allow_unverified)
     narrator.phase("reading the release")
     reference = parse_release(asked.release, architecture=asked.architecture, disk=asked.disk)
+    if reference.repository.place.kind is PlaceKind.TREE:
+        disk = Path(reference.repository.place.address)
+        await refuse_unverified(disk, allow_unverified=asked.allow_unverified)
     release = await read_release(reference, places, architecture=asked.architecture)
     if asked.file is not None:
         return Extracted(content=_payload_file(release, asked.file))
@@ -83,7 +85,7 @@ async def extract_release(asked: ExtractRequest, places: Places, narrator: Narra
         return await _write_payload(release, asked.to)
     tools, archived = _select(asked, release)
     await asyncio.to_thread(_make_folder, asked.to)
-    pullspec = await _pullspec(release, asked)
+    pullspec = await _pullspec(release)
     if not archived:
         extracted = [await _extract_tool(tool, release, pullspec, asked.to, places, narrator) for tool in tools]
         return Extracted(tuple(item.file for item in extracted))
@@ -103,11 +105,12 @@ def _select(asked: ExtractRequest, release: OpenedRelease) -> tuple[Sequence[Too
     return tools, system.os is None
 
 
-async def _pullspec(release: OpenedRelease, asked: ExtractRequest) -> str:
+async def _pullspec(release: OpenedRelease) -> str:
     """Return what an installer is bound to: the place it was read from, or for a disk where it was published."""
-    if release.reference.repository.place.kind is PlaceKind.REGISTRY:
+    place = release.reference.repository.place
+    if place.kind is PlaceKind.REGISTRY:
         return str(release.reference)
-    record = await read_record(asked.disk, release.digest) if asked.disk is not None else None
+    record = await read_record(Path(place.address), release.digest) if place.kind is PlaceKind.TREE else None
     return f"{record.published_at if record else OFFICIAL_REPOSITORY}@{release.digest}"
 
 
@@ -158,13 +161,15 @@ async def _extract_tool(
     with writer:
         try:
             found: FoundFile = await extract_file(source, image.repository.path, manifest, tool.path, writer.feed)
-        except NotFoundError as error:
+        except FileMissingError as error:
             raise missing_file(tool, image) from error
         warning = check_markers(tool, await asyncio.to_thread(writer.finish, found.mtime))
-    if warning is not None:
-        narrator.warn(warning)
+    extracted = writer.extracted
+    for remark in (warning, signing_remark(tool.command, tool.architecture, extracted.signature)):
+        if remark is not None:
+            narrator.warn(remark)
     narrator.done()
-    return writer.extracted
+    return extracted
 
 
 def _payload_file(release: OpenedRelease, name: str) -> bytes:

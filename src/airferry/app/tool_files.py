@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 
 from airferry.content.filesystem import unique_name, write_all, writing
-from airferry.errors import AirferryError
+from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.openshift.release.installer import Tool
+from airferry.openshift.release.macho import Resigned, resign
 from airferry.openshift.release.patching import Marker, PatchCheck, Patcher
 from airferry.openshift.release.tool_texts import readme_text
 
@@ -22,11 +23,15 @@ _EXECUTABLE = 0o755
 
 @dataclass(frozen=True, slots=True)
 class ExtractedTool:
-    """A tool that lies in ``file``, bound and checked; ``mtime`` is that of the file in the image."""
+    """A tool that lies in ``file``, bound and checked; ``mtime`` is that of the file in the image.
+
+    ``signature`` is what became of its code signature, None where the system has none.
+    """
 
     tool: Tool
     file: Path
     mtime: int
+    signature: Resigned | None = None
 
 
 class UnboundToolError(AirferryError):
@@ -52,7 +57,7 @@ class BoundToolWriter:
 
     def __enter__(self) -> "BoundToolWriter":
         with writing(self._folder):
-            self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._handle = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return self
 
     def __exit__(
@@ -70,10 +75,12 @@ class BoundToolWriter:
     def finish(self, mtime: int) -> tuple[Marker, ...]:
         """Check the file and give it its name; return the markers that the tool does not have.
 
-        A tool that cannot do without a missing marker keeps no name: the caller raises, and the file goes.
+        A tool that cannot do without a missing marker keeps no name: the caller raises, and the file goes. A tool for
+        macOS is signed again; raises MalformedError or UnsupportedError when that cannot be done.
         """
         with writing(self._temporary):
             write_all(self._handle, self._patcher.finish())
+            signature = self._sign() if self._tool.os == "darwin" else None
             os.fchmod(self._handle, _EXECUTABLE)
             os.fsync(self._handle)
         missing = self._patcher.missing
@@ -85,7 +92,7 @@ class BoundToolWriter:
         with writing(target):
             os.utime(self._temporary, (mtime, mtime))
             self._temporary.replace(target)
-        self._named = ExtractedTool(self._tool, target, mtime)
+        self._named = ExtractedTool(self._tool, target, mtime, signature)
         return missing
 
     @property
@@ -93,6 +100,17 @@ class BoundToolWriter:
         """The named file, once finished."""
         assert self._named is not None, "finish() was called and found what is needed"
         return self._named
+
+    def _sign(self) -> Resigned:
+        def write_at(offset: int, content: bytes) -> None:
+            os.lseek(self._handle, offset, os.SEEK_SET)
+            write_all(self._handle, content)
+
+        try:
+            return resign(lambda offset, size_bytes: os.pread(self._handle, size_bytes, offset), write_at)
+        except (MalformedError, UnsupportedError) as error:
+            message = f"{self._tool.command} for macOS cannot be signed again: {error.message}"
+            raise type(error)(message, hint=error.hint) from error
 
     def _check(self, written: Mapping[Marker, str]) -> None:
         check = PatchCheck(written)

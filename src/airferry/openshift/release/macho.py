@@ -78,6 +78,20 @@ def resign(read_at: ReadAt, write_at: WriteAt) -> Resigned:
     return Resigned.MADE_AD_HOC if by_identity else Resigned.RENEWED
 
 
+def signing_remark(command: str, architecture: str | None, became: Resigned | None) -> str | None:
+    """Return what the user should know about the signature of the tool ``command``, None when all is as it was."""
+    if became is Resigned.MADE_AD_HOC:
+        return (
+            f"{command} was signed by an identity; since the release was written into it, its signature is an ad-hoc "
+            "one, as `codesign --sign -` makes it"
+        )
+    if became is Resigned.UNSIGNED and architecture == "arm64":
+        return (
+            f"{command} has no code signature; sign it on the Mac before its first start: codesign --sign - {command}"
+        )
+    return None
+
+
 def stale_pages(read_at: ReadAt) -> tuple[int, ...]:
     """Return the offsets in bytes of the pages whose hash in any code directory is wrong; none without a signature.
 

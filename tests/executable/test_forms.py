@@ -1,0 +1,55 @@
+"""The three forms that `make dist` makes."""
+
+import subprocess
+import zipfile
+
+import pytest
+
+from airferry.app.carried_tool import tool_name
+from airferry.lab.components import shipped_components
+
+from .conftest import HERE, Built
+
+pytestmark = [
+    pytest.mark.outsider("objcopy", "patchelf"),
+    pytest.mark.xdist_group("dist"),
+    pytest.mark.timeout(600),
+]
+
+
+def test_the_wheel_holds_every_module_and_the_data(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = {name for name in wheel.namelist() if name.startswith("airferry/")}
+    source = HERE / "src"
+    tree = [file for file in (source / "airferry").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert names == {str(file.relative_to(source)) for file in tree}
+    assert shipped_components()
+
+
+def test_the_executable_needs_no_library_and_says_what_it_runs_on(built: Built) -> None:
+    assert tool_name(built.executable).startswith("airferry-linux-")
+    assert built.executable.stat().st_mode & 0o7777 == 0o755
+
+
+def test_it_is_small_enough_to_travel(built: Built) -> None:
+    assert built.executable.stat().st_size < 40 * 1024 * 1024
+
+
+@pytest.mark.parametrize("group", ["release", "image", "registry", "media", "secret", "login", "demo"])
+def test_commands_that_are_imported_by_name_are_in_it(built: Built, group: str) -> None:
+    done = subprocess.run([built.folder / "airferry", group, "--help"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"airferry {group}" in done.stdout
+
+
+def test_an_error_in_it_ends_as_it_does_elsewhere(built: Built) -> None:
+    done = subprocess.run([built.executable, "media", "verify", "/nowhere"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[not-found]")
+
+
+def test_the_one_folder_form_does_not_claim_to_travel_as_one_file(built: Built, tmp_path) -> None:
+    command = [built.folder / "airferry", "release", "mirror", "4.12.0", "--to-dir", tmp_path, "--with-tool"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "one-folder form" in done.stderr and "make dist" in done.stderr
