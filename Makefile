@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/airferry demo $(DEMO_FLAGS)
 
 test: check docs-check
-	$(BIN)/pytest -n auto --dist loadgroup -m "not soak"
+	$(BIN)/pytest -n auto -m "not soak"
 
 # The fast part: format, lint, types and import contracts.
 check: $(STAMP)

@@ -6,6 +6,7 @@ from airferry.oci import Digest
 from airferry.openshift.release.runbook import RunBook, print_runbook
 
 DIGEST = Digest.of(b"x")
+ACCESS = "-a auth.json --certificate-authority ca.crt"
 BOOK = RunBook("4.12.0", "x86_64", DIGEST, 183, "/media/usb", "4.12.0-x86_64")
 FULL = replace(
     BOOK,
@@ -26,10 +27,10 @@ def commands(book: RunBook) -> list[str]:
 def test_the_commands_come_in_the_order_they_are_needed():
     assert commands(FULL) == [
         "./airferry media verify '/media/my disk'",
-        "./airferry login mirror.lan:8443",
+        f"./airferry login mirror.lan:8443 {ACCESS}",
         "./airferry release mirror --from=file://openshift/release:4.12.0-x86_64 '--from-dir=/media/my disk' "
-        "--to=mirror.lan:8443/ocp4/openshift4 '--verification-key=our key.asc'",
-        f"./airferry release extract --command=openshift-install --from=mirror.lan:8443/ocp4/openshift4@{DIGEST}",
+        f"--to=mirror.lan:8443/ocp4/openshift4 '--verification-key=our key.asc' {ACCESS}",
+        f"./airferry release extract --command=openshift-install --from=mirror.lan:8443/ocp4/openshift4@{DIGEST} {ACCESS}",
         "./openshift-install version",
         "oc apply -f imageDigestMirrorSet.yaml",
         "oc apply -f imageTagMirrorSet.yaml",

@@ -8,6 +8,8 @@ from airferry.oci import Digest
 
 REGISTRY_PLACEHOLDER = "REGISTRY/REPOSITORY"
 
+_ACCESS = ("-a", "auth.json", "--certificate-authority", "ca.crt")
+
 
 @dataclass(frozen=True, slots=True)
 class RunBook:
@@ -89,11 +91,14 @@ def _load(book: RunBook) -> str:
         f"--from-dir={book.disk}",
         f"--to={book.registry}",
         *_trust_options(book),
+        *_ACCESS,
     ]
     return _section(
         "Load the mirror registry",
-        "If it stops, the same command goes on where it stopped. `login` asks for the password and tries it first.",
-        [[*_program(book), "login", host], command],
+        "`ca.crt` is the mirror's CA certificate; leave it out where this host trusts the mirror already. `login` asks\n"
+        "for user and password and tries them first. If loading stops, the same command goes on where it stopped.\n"
+        f"Where there is no registry yet: `{book.tool or 'airferry'} registry serve --help`.",
+        [[*_program(book), "login", host, *_ACCESS], command],
     )
 
 
@@ -104,6 +109,7 @@ def _extract(book: RunBook) -> str:
         "extract",
         "--command=openshift-install",
         f"--from={book.registry}@{book.digest}",
+        *_ACCESS,
     ]
     return _section(
         "Take out the installer",
