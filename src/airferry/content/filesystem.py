@@ -149,7 +149,7 @@ def replace_file(file: Path, content: bytes, mode: int, *, durable: bool = True)
         raise
 
 
-def write_all(handle: int, content: bytes | memoryview) -> None:
+def write_all(handle: int, content: bytes | bytearray | memoryview) -> None:
     """Write all of ``content``, however many calls the kernel needs."""
     view = memoryview(content)
     while view:

@@ -15,7 +15,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from airferry.content.filesystem import FolderLock, Modes, make_folders, sync_folder, unique_name, write_all, writing
-from airferry.content.protocol import BlobFetch
+from airferry.content.protocol import BlobFetch, Chunk
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Verifier
 
 FOLDER: Final = ".airferry"
@@ -108,7 +108,7 @@ class PartFile:
             self._open()
             self._empty()
 
-    def append(self, chunks: list[bytes]) -> None:
+    def append(self, chunks: list[Chunk]) -> None:
         """Hash and store the next bytes. Raises ContentMismatchError as soon as they are too many."""
         if len(chunks) > 1 and len(chunks[0]) < _SMALL_CHUNK:
             chunks = [b"".join(chunks)]
@@ -118,7 +118,7 @@ class PartFile:
                 self._verifier.update(chunk)
                 write_all(handle, chunk)
 
-    def finish(self, chunks: list[bytes], name: Callable[[Path], None]) -> None:
+    def finish(self, chunks: list[Chunk], name: Callable[[Path], None]) -> None:
         """Take the last bytes, check the whole, make it durable and only then let ``name`` move it to its name.
 
         Raises ContentMismatchError; nothing has been named then.
@@ -178,7 +178,7 @@ async def receive_blob(part: PartFile, blob: Descriptor, fetch: BlobFetch, name:
 
 async def _pour(part: PartFile, blob: Descriptor, fetch: BlobFetch, offset: int, name: Callable[[Path], None]) -> None:
     """Write the stream in blocks, one of them in a thread while the next one is being read."""
-    gathered: list[bytes] = []
+    gathered: list[Chunk] = []
     gathered_bytes = 0
     writing_block: asyncio.Future[None] | None = None
     try:

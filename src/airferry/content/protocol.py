@@ -10,7 +10,10 @@ from typing import Protocol, runtime_checkable
 
 from airferry.oci import Descriptor, Digest, Manifest, Place
 
-ByteStream = AsyncIterator[bytes]
+Chunk = bytes | bytearray
+"""A piece of content; whoever gives it never changes it afterwards."""
+
+ByteStream = AsyncIterator[Chunk]
 """Content as it arrives, in chunks of any size."""
 
 BlobFetch = Callable[[int], AbstractAsyncContextManager[ByteStream]]

@@ -25,6 +25,10 @@ Wanted = Collection[str] | Callable[[str], bool]
 """Names relative to the image's root, without a leading slash; or a test of such names."""
 
 
+class FileMissingError(NotFoundError):
+    """The image is there, all its layers were read, and none of them has the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A regular file of an image: permission bits, seconds since 1970, size, and the layer it is in."""
@@ -96,7 +100,7 @@ async def extract_file(
     """Give ``sink`` the content of one file of any size, piece by piece, and return what it is.
 
     ``sink`` is called in worker threads; what it got must not be used before this returns, and is to be thrown
-    away when this raises: NotFoundError when the image has no such file, else as :func:`read_files`.
+    away when this raises: FileMissingError when the image has no such file, else as :func:`read_files`.
     """
     target = clean_name(name)
     for _ in range(_MAX_LINKS):
@@ -110,7 +114,7 @@ async def extract_file(
             if streamer.satisfied():
                 break
         if streamer.link is None:
-            raise NotFoundError(f"the image {manifest.digest} has no file {name!r}")
+            raise FileMissingError(f"the image {manifest.digest} has no file {name!r}")
         target = link_target(streamer.link)
     raise UnsafeArchiveError(f"links in the layers lead in a circle: {name!r}")
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import zstandard
 
 from airferry.content.errors import UnsafeArchiveError
-from airferry.content.protocol import ContentSource
+from airferry.content.protocol import Chunk, ContentSource
 from airferry.content.unpack_tar import TarEntry, TarReader
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci import Descriptor, Verifier
@@ -100,14 +100,21 @@ class LayerUnpacker:
         for piece in pieces:
             self._unpacked_bytes += len(piece)
             self._check_limits()
-            for item in self._tar.feed(piece):
-                if isinstance(item, TarEntry):
-                    self._entries += 1
-                    self._visitor.entry(item)
-                else:
-                    self._visitor.content(item)
+            try:
+                self._show(piece)
+            except UnsafeArchiveError as error:
+                text = f"layer {self._layer.digest}: {error.message}"
+                raise UnsafeArchiveError(text, hint=error.hint) from error
             if self._visitor.satisfied():
                 return
+
+    def _show(self, piece: bytes) -> None:
+        for item in self._tar.feed(piece):
+            if isinstance(item, TarEntry):
+                self._entries += 1
+                self._visitor.entry(item)
+            else:
+                self._visitor.content(item)
 
     def _check_limits(self) -> None:
         unpacked, packed = self._unpacked_bytes, max(1, self._verifier.seen_bytes)
@@ -247,7 +254,7 @@ async def visit_layer(
     Raises what the source raises, ContentMismatchError, MalformedError, UnsupportedError, UnsafeArchiveError.
     """
     unpacker = LayerUnpacker(layer, visitor, limits)
-    gathered: list[bytes] = []
+    gathered: list[Chunk] = []
     gathered_bytes = 0
     async with source.open_blob(path, layer) as stream:
         async for chunk in stream:

@@ -16,7 +16,7 @@ from typing import Final
 
 from airferry.content.errors import NotFoundError
 from airferry.content.protocol import ContentSource
-from airferry.content.unpack import extract_file
+from airferry.content.unpack import FileMissingError, extract_file
 from airferry.content.unpack_disk import Destination, StagedFile
 from airferry.content.unpack_names import Shadow, clean_name, is_whiteout, link_target
 from airferry.content.unpack_select import PathMapping
@@ -114,7 +114,7 @@ async def _copy_linked(source: ContentSource, path: str, manifest: Manifest, lin
         found = await extract_file(
             source, path, manifest, link_target(link.entry), staged.write, limits=work.options.limits
         )
-    except NotFoundError:
+    except FileMissingError:
         work.notes.append(f"{link.name}: left out, a hard link to {link.entry.link}, which the image does not have")
         return
     finally:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, assert_never
 
-from airferry.content.protocol import BlobFetch, ByteStream, ContentSink, ContentSource, Mounting
+from airferry.content.protocol import BlobFetch, ByteStream, Chunk, ContentSink, ContentSource, Mounting
 from airferry.errors import AirferryError
 from airferry.oci import Descriptor, Place, Repository
 from airferry.plan import CopyBlob, MountBlob, Plan, PutManifest, PutTag, Step
@@ -187,7 +187,7 @@ class _Run:
             async with source.open_blob(path, blob, offset) as stream, aclosing(count(stream, offset)) as counted:
                 yield counted
 
-        async def count(stream: ByteStream, position: int) -> AsyncGenerator[bytes, None]:
+        async def count(stream: ByteStream, position: int) -> AsyncGenerator[Chunk, None]:
             nonlocal high_water
             async for chunk in stream:
                 position += len(chunk)

@@ -13,6 +13,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from airferry.content.http import certificate_errors
+from airferry.content.http.direct import take_over
 from airferry.content.http.proxies import proxy_for
 from airferry.content.http.tls import TlsContexts
 from airferry.content.http.transport import FailureKind, Request, StreamedBody, TransportError
@@ -123,10 +124,18 @@ class AiohttpResponse:
         self.url = str(answer.url)
         self._answer = answer
         self._progress = progress
+        self._direct = False
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body in the pieces it came in; small ones are put together, large ones are never copied."""
+    async def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
+        """Yield the body in the pieces it came in; small ones are put together, large bodies come directly."""
         content = self._answer.content
+        body = take_over(self._answer, self._progress.idle_timeout_s)
+        if body is not None:
+            self._direct = True
+            async with aclosing(body.chunks()) as direct:
+                async for piece in direct:
+                    yield piece
+            return
         parts: list[bytes] = []
         size = 0
         try:
@@ -149,6 +158,9 @@ class AiohttpResponse:
 
     async def close(self) -> None:
         """Give the connection back if the body was read, else drop it."""
+        if self._direct:
+            self._answer.close()
+            return
         if self._progress.sending is None:
             self._answer.release()
             return
@@ -167,8 +179,13 @@ class _Progress:
         self._request = request
         self.limit = asyncio.timeout(None)
         self.failure: Exception | None = None
-        self.sending: AsyncGenerator[bytes | memoryview, None] | None = None
+        self.sending: AsyncGenerator[bytes | bytearray | memoryview, None] | None = None
         self._watching = True
+
+    @property
+    def idle_timeout_s(self) -> float:
+        """How long the other side may be silent."""
+        return self._request.idle_timeout_s
 
     def stop(self) -> None:
         """There is an answer, or there will be none: what is still sent is not watched any more."""
@@ -181,14 +198,14 @@ class _Progress:
             headers["Content-Length"] = str(body.size_bytes)
         return headers
 
-    def payload(self) -> bytes | AsyncGenerator[bytes | memoryview, None] | None:
+    def payload(self) -> bytes | AsyncGenerator[bytes | bytearray | memoryview, None] | None:
         body = self._request.body
         if body is None or isinstance(body, bytes):
             return body
         self.sending = self._watched(body)
         return self.sending
 
-    async def _watched(self, body: StreamedBody) -> AsyncGenerator[bytes | memoryview, None]:
+    async def _watched(self, body: StreamedBody) -> AsyncGenerator[bytes | bytearray | memoryview, None]:
         loop = asyncio.get_running_loop()
         try:
             async with aclosing(body.chunks()) as chunks:

@@ -89,7 +89,7 @@ class _Reading:
         self._length_known = "Content-Length" in response.headers
         self._response = response
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
         """Yield everything from the offset on, over as many connections as that takes."""
         tries = Tries(self._session.settings.retry)
         mark = self._position

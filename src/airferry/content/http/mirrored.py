@@ -206,7 +206,7 @@ class _Reading:
                 self._failures.append((source, error))
         raise self._exhausted(self._failures, self._doing)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
         """Yield the rest of the blob; a place that fails for good is followed by the next one."""
         while True:
             assert self._stream is not None

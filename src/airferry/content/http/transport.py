@@ -45,7 +45,7 @@ class StreamedBody(Protocol):
 
     size_bytes: int
 
-    def chunks(self) -> AsyncGenerator[bytes | memoryview, None]:
+    def chunks(self) -> AsyncGenerator[bytes | bytearray | memoryview, None]:
         """Start over and yield exactly ``size_bytes`` bytes, or raise."""
         ...
 
@@ -77,7 +77,7 @@ class Response(Protocol):
     headers: MultiMapping[str]
     url: str
 
-    def chunks(self) -> AsyncGenerator[bytes, None]:
+    def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
         """Yield the body as stored, never decompressed. Raises TransportError (BROKEN, IDLE)."""
         ...
 
@@ -109,7 +109,7 @@ class Transport(Protocol):
 
 async def read_body(response: Response, limit_bytes: int) -> bytes:
     """Return the whole body. Raises TransportError, and RegistryFailedError when it is over ``limit_bytes``."""
-    parts: list[bytes] = []
+    parts: list[bytes | bytearray] = []
     size = 0
     async with aclosing(response.chunks()) as chunks:
         async for chunk in chunks:

@@ -21,7 +21,7 @@ from airferry.content.http.refusals import Doing, TooLargeError
 from airferry.content.http.retry import Tries
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import StreamedBody
-from airferry.content.protocol import BlobFetch
+from airferry.content.protocol import BlobFetch, Chunk
 from airferry.errors import AirferryError
 from airferry.oci import ContentMismatchError, Descriptor, Verifier
 
@@ -188,10 +188,10 @@ class _VerifiedBody:
         self._blob = blob
         self._fetch = fetch
 
-    async def chunks(self) -> AsyncGenerator[bytes | memoryview, None]:
+    async def chunks(self) -> AsyncGenerator[Chunk | memoryview, None]:
         """Start over, and yield all of it; raises ContentMismatchError before the last piece was given out."""
         verifier = Verifier(self._blob.digest, self.size_bytes)
-        held = b""
+        held: Chunk = b""
         try:
             async with self._fetch(0) as stream:
                 async for chunk in stream:
@@ -209,7 +209,7 @@ class _VerifiedBody:
             yield piece
 
 
-def _pieces(chunk: bytes) -> tuple[bytes | memoryview, ...]:
+def _pieces(chunk: Chunk) -> tuple[Chunk | memoryview, ...]:
     """Return the chunk in pieces small enough to watch progress by, without copying them."""
     if len(chunk) <= _PIECE_BYTES:
         return (chunk,) if chunk else ()

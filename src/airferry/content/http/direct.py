@@ -1,0 +1,185 @@
+"""A large body received straight into buffers of a mebibyte, past the HTTP library.
+
+aiohttp copies a body twice before we see it, in pieces of a few hundred KiB at most, with bookkeeping for each. Once
+the head of an answer said how long the body is, there is nothing left to parse: the connection's transport, TLS and
+all, gives its bytes to :class:`DirectBody` instead. The connection is closed after that body; a handshake is cheap
+beside some MiB.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import aiohttp
+
+from airferry.content.http.transport import FailureKind, TransportError
+
+DIRECT_FROM_BYTES: Final = 4 * 1024 * 1024
+"""Smaller bodies are not worth a connection of their own."""
+
+_BUFFER_BYTES: Final = 1024 * 1024
+_MOST_WAITING: Final = 2
+
+
+_FREE_REFERENCES: Final = 3
+"""References to a buffer that nobody uses: the pool's, the loop's, and the call's own."""
+
+
+class BufferPool:
+    """Buffers of a mebibyte for use again: new ones cost as much as hashing a third of what they hold.
+
+    A buffer is free when nobody but the pool holds it any more, so that what was given out is never overwritten
+    while somebody may still look at it.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._buffers: list[bytearray] = []
+        self._most = most
+
+    def take(self) -> bytearray:
+        """Return a buffer whose content means nothing."""
+        for buffer in self._buffers:
+            if sys.getrefcount(buffer) == _FREE_REFERENCES:
+                return buffer
+        fresh = bytearray(_BUFFER_BYTES)
+        if len(self._buffers) < self._most:
+            self._buffers.append(fresh)
+        return fresh
+
+
+_POOL: Final = BufferPool()
+
+
+def take_over(answer: aiohttp.ClientResponse, idle_timeout_s: float) -> "DirectBody | None":
+    """Take the rest of the body away from aiohttp; None when it is small, of unknown length, or all there already.
+
+    What aiohttp has received so far is the first piece. Whoever takes over closes the answer at the end.
+    """
+    size = answer.content_length
+    if size is None or size < DIRECT_FROM_BYTES or "Transfer-Encoding" in answer.headers:
+        return None
+    connection = answer.connection
+    transport = connection.transport if connection is not None else None
+    if transport is None or connection is None or connection.protocol is None:
+        return None
+    former = connection.protocol
+    held = answer.content.read_nowait()
+    if answer.content.exception() is not None or len(held) >= size:
+        return None if not held else DirectBody(None, held, 0, idle_timeout_s)
+    body = DirectBody(transport, held, size - len(held), idle_timeout_s, former)
+    # Reading is begun again, since transports choose how to hand out bytes when they begin.
+    transport.pause_reading()
+    transport.set_protocol(body)
+    transport.resume_reading()
+    return body
+
+
+class DirectBody(asyncio.BufferedProtocol):
+    """Fills buffers from a transport and gives them out in order, never more than a few ahead of the reader."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport | None,
+        held: bytes,
+        size_bytes: int,
+        idle_timeout_s: float,
+        former: asyncio.BaseProtocol | None = None,
+    ) -> None:
+        self._transport = transport
+        self._former = former
+        self._left = size_bytes
+        self._idle_timeout_s = idle_timeout_s
+        self._waiting: deque[bytes | bytearray] = deque([held] if held else ())
+        self._buffer = _POOL.take()
+        self._filled = 0
+        self._paused = False
+        self._failure: TransportError | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._moved = True
+        self._watch = asyncio.get_running_loop().call_later(idle_timeout_s, self._look) if size_bytes else None
+
+    async def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
+        """Yield the body in order. Raises TransportError (BROKEN, IDLE) after all that did arrive was given out."""
+        try:
+            while True:
+                while self._waiting:
+                    yield self._waiting.popleft()
+                    self._go_on()
+                if self._failure is not None:
+                    if self._filled:
+                        rest, self._filled = bytes(self._buffer[: self._filled]), 0
+                        yield rest
+                    raise self._failure
+                if not self._left:
+                    return
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the room that is left in the current buffer."""
+        if not self._left:
+            return memoryview(bytearray(1))  # a byte behind the end of the body: of no use to anybody
+        return memoryview(self._buffer)[self._filled : self._filled + self._left]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take note of new bytes; a full buffer goes to the reader."""
+        if not self._left:
+            return
+        self._moved = True
+        self._filled += nbytes
+        self._left -= nbytes
+        if self._left and self._filled < len(self._buffer):
+            return
+        whole = self._filled == len(self._buffer)
+        self._waiting.append(self._buffer if whole else bytes(memoryview(self._buffer)[: self._filled]))
+        self._filled = 0
+        if self._left:
+            self._buffer = _POOL.take()
+        if len(self._waiting) >= _MOST_WAITING or not self._left:
+            self._pause()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Let the transport close; what is missing then is told by connection_lost."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader that nothing more comes, and aiohttp that its connection is gone."""
+        if self._left and self._failure is None:
+            text = f"the connection broke: {exc}" if exc else "the connection was closed in the middle of the body"
+            self._failure = TransportError(FailureKind.BROKEN, text)
+        self._wake()
+        if self._former is not None:
+            self._former.connection_lost(exc)
+
+    def _look(self) -> None:
+        """Once in an idle timeout: did anything come since the last look? A reader that is slow is no idle peer."""
+        if not self._left:
+            return
+        if self._moved or self._paused:
+            self._moved = False
+            self._watch = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._look)
+            return
+        self._failure = TransportError(FailureKind.IDLE, f"no byte came for {self._idle_timeout_s:g} s")
+        self._wake()
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self._paused and self._left and len(self._waiting) < _MOST_WAITING and self._transport is not None:
+            self._paused = False
+            self._moved = True
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
