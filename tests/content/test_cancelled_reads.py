@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 from pathlib import Path
 
 import pytest
@@ -41,10 +40,6 @@ async def test_a_cancelled_reader_leaves_no_open_file(place: str, tmp_path: Path
     await asyncio.get_running_loop().shutdown_default_executor()
     await asyncio.sleep(0)
     gc.collect()  # a file that nobody closed warns here, and a warning is an error
-    opened = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if _is_link(name)]
+    opened = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     assert str(file) not in opened
     await source.close()
-
-
-def _is_link(name: str) -> bool:
-    return Path(f"/proc/self/fd/{name}").is_symlink()
