@@ -201,7 +201,8 @@ def test_all_tools_come_as_archives_with_their_sums(world: World, out: Path) -> 
     assert names == {*archives, "release.txt", "sha256sum.txt"}
     assert set(check_sums(out)) == names - {"sha256sum.txt"}
     text = (out / "release.txt").read_text()
-    assert text.startswith("Client tools for OpenShift\n") and f"@{world.release.digest}" in text
+    assert f"\nName:           {version}\n" in text
+    assert f"\nPull From: {world.mirror.repository}@{world.release.digest}\n" in text
 
 
 def test_the_archives_hold_what_oc_puts_in(world: World, out: Path) -> None:

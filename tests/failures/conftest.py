@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from airferry.lab.shape import MIB
 from airferry.lab import SMALL, PublishedRelease, publish_release
+from airferry.lab.shape import MIB
+
 from .stage import Entry, Mirror, Quay, look_at
 
 
@@ -69,6 +70,14 @@ def unused_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port for a server that must come back at the same address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import json
+import logging
 import os
 import stat
 import threading
@@ -34,36 +35,48 @@ class Run:
 
     def refused(self, error_code: str, *words: str, hint: str = "") -> Self:
         """Assert an error of this code whose message holds ``words``, a hint that holds ``hint``, and exit code 1."""
-        assert self.code == 1, self.err
+        assert self.code == 1, self.end
         message, _, given_hint = self.err.partition("\n\nhint: ")
-        assert f"error[{error_code}]: " in message, self.err
+        assert f"error[{error_code}]: " in message, self.end
         for word in words:
-            assert word in message, (word, self.err)
-        assert hint in given_hint, self.err
+            assert word in message, (word, self.end)
+        assert hint in given_hint, self.end
         return self._plain()
 
     def left_gaps(self, *words: str) -> Self:
         """Assert that all went well except for what stderr names with ``words``."""
-        assert self.code == 3, self.err
+        assert self.code == 3, self.end
         for word in words:
-            assert word in self.err, (word, self.err)
+            assert word in self.err, (word, self.end)
         return self._plain()
 
     def done(self) -> Self:
         """Assert that all went well."""
-        assert self.code == 0, self.err
+        assert self.code == 0, self.end
         return self._plain()
 
+    @property
+    def end(self) -> str:
+        """The last that was said, for the report of a failed test."""
+        return self.err[-2000:]
+
     def _plain(self) -> Self:
-        assert "Traceback" not in self.err, self.err
+        assert "Traceback" not in self.err, self.end
         return self
 
 
 def airferry(*arguments: object) -> Run:
     """Run a command as a user would, in this process and thread."""
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
+    logger = logging.getLogger("airferry")
+    before = list(logger.handlers), logger.level, logger.propagate
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+    finally:
+        # Commands set up logging for their process; other tests in this one are not to see it.
+        logger.handlers[:], _, logger.propagate = before
+        logger.setLevel(before[1])
     texts = (stream.buffer.getvalue().decode() for stream in (out, err))
     return Run(code, *texts)
 
@@ -266,9 +279,10 @@ def look_at(disk: Path, *, without: Sequence[str] = ()) -> dict[str, Entry]:
                 names.setdefault((status.st_dev, status.st_ino), []).append(shown)
     entries = {}
     for shown, (path, status) in sorted(found.items()):
-        kind, mode = {stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFREG: "file"}[
-            stat.S_IFMT(status.st_mode)
-        ], stat.S_IMODE(status.st_mode)
+        kind, mode = (
+            {stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFREG: "file"}[stat.S_IFMT(status.st_mode)],
+            stat.S_IMODE(status.st_mode),
+        )
         content = str(path.readlink()) if kind == "link" else _digest(path) if kind == "file" else ""
         links = tuple(sorted(names[status.st_dev, status.st_ino])) if kind == "file" else ()
         entries[shown] = Entry(kind, mode, content, links)

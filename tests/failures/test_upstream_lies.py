@@ -1,5 +1,6 @@
 """The upstream breaks off, sends wrong bytes, too many or too few, and lets tokens die in the middle."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,7 @@ def test_wrong_bytes_never_get_a_name(
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_bytes_never_reach_a_registry(
-    quay: Quay, mirror: Mirror, tmp_path: Path, layer: str, case: str
-) -> None:
+def test_wrong_bytes_never_reach_a_registry(quay: Quay, mirror: Mirror, tmp_path: Path, layer: str, case: str) -> None:
     effect = WRONG[case][0]
     quay.fails(about(layer, effect, times=1), about(layer, BreakOff(0)))
     command = ("release", "mirror", "4.12.0", "--to", mirror.repository, "--dest-insecure")
@@ -167,7 +166,7 @@ def test_tokens_that_live_for_a_moment_are_enough(
     )
     auth = tmp_path / "auth.json"
     with Quay(tmp_path, small, policy) as quay:
-        auth.write_text('{"auths": {"%s": {"auth": "bWU6c2VjcmV0"}}}' % quay.host)
+        auth.write_text(json.dumps({"auths": {quay.host: {"auth": "bWU6c2VjcmV0"}}}))
         quay.mirror(disk, "-a", auth).done()
         assert sum(entry.endpoint == "token" for entry in quay.server.requests) > 4
     assert look_at(disk) == undisturbed

@@ -1,5 +1,6 @@
 """The upstream says no: for good, for a while, or until somebody does something about it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,14 +72,12 @@ PASSING: dict[str, tuple[Endpoint, Effect, int]] = {
 
 
 @pytest.mark.parametrize("case", PASSING)
-def test_what_passes_by_itself_is_waited_for(
-    quay: Quay, disk: Path, undisturbed: dict[str, Entry], case: str
-) -> None:
+def test_what_passes_by_itself_is_waited_for(quay: Quay, disk: Path, undisturbed: dict[str, Entry], case: str) -> None:
     endpoint, effect, times = PASSING[case]
     # Every second request, so that no single one runs out of tries.
     rules = [Rule(endpoint, effect, skip=2 * number) for number in range(times)]
     quay.fails(*rules)
-    quay.mirror(disk).done()
+    quay.mirror(disk, "--retry-times", "20").done()
     assert quay.fired(rules[0]) == 1
     assert look_at(disk) == undisturbed
 
@@ -134,7 +133,7 @@ def test_a_registry_that_throttles_for_good_ends_the_run_and_not_image_after_ima
 
 def test_wrong_credentials_are_named_by_the_file_they_come_from(quay: Quay, disk: Path, home: Path) -> None:
     auth = home / "pull-secret.json"
-    auth.write_text('{"auths": {"%s": {"auth": "bWU6d3Jvbmc="}}}' % quay.host)
+    auth.write_text(json.dumps({"auths": {quay.host: {"auth": "bWU6d3Jvbmc="}}}))
     quay.mirror(disk, "-a", auth).refused("unauthorized", f"refused the credentials of {quay.host} in {auth}")
     assert look_at(disk) == {}
 

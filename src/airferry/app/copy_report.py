@@ -46,7 +46,11 @@ class CopyReport:
             for gap in self.gaps
         ]
         if lines:
-            lines.append(f"{len(self.gaps)} of {len(self.requests)} images are missing; all others are in place")
+            images = sum(not request.optional for request in self.requests)
+            missing = sum(not gap.request.optional for gap in self.gaps)
+            attached = len(self.gaps) - missing
+            more = f" and {attached} attachments" if attached else ""
+            lines.append(f"{missing} of {images} images{more} are missing; all others are in place")
         return lines
 
     def to_json(self) -> dict[str, Any]:

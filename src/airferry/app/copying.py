@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from airferry.app.copy_report import CopyReport
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.content.errors import UnreachableError
+from airferry.app.whole_on_disk import lost_on_disk
+from airferry.content.errors import NotFoundError, UnreachableError
 from airferry.content.protocol import Mounting, Reserving
 from airferry.errors import AirferryError
 from airferry.oci import Digest, Place
@@ -20,10 +21,12 @@ from airferry.plan.summary import bytes_to_write
 from airferry.quantities import print_binary_size, print_decimal_size, print_duration
 from airferry.survey import Findings, Holdings, find_attachments, survey_destinations, survey_sources
 from airferry.survey.destinations import as_survey
+from airferry.survey.sources import MISSING
 from airferry.transfer import Outcome, carry_out, gaps_of
 from airferry.transfer.held import HeldRecord
 
 _EVENT_FROM_BYTES = 16 * 1024
+_KINDS: dict[str, type[AirferryError]] = {kind.code: kind for kind in MISSING}
 _ASSUMED_BYTES_PER_SECOND = 50 * 1024 * 1024
 
 
@@ -133,10 +136,11 @@ async def _set_held_aside(
         tagged, questions, places.sink, on_asked=lambda: narrator.advance(steps=1), tags_only=True
     )
     more = await survey_destinations(untagged, questions, places.sink, on_asked=lambda: narrator.advance(steps=1))
+    lost = await lost_on_disk(questions.roots, places)
     for request in candidates:
         digest = questions.roots[request]
         tags_right = all(answers.tags.get((request.destination, tag)) == digest for tag in request.tags)
-        if tags_right and (request.tags or digest in more.present.get(request.destination, ())):
+        if request not in lost and tags_right and (request.tags or digest in more.present.get(request.destination, ())):
             held[request] = digest
         else:
             places.held(request.destination.place).forget(request.destination, digest)
@@ -260,14 +264,10 @@ def _record(
 def _stop(gaps: Sequence[Gap]) -> None:
     first = gaps[0]
     more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
-    raise _MissingSourceError(
+    raise _KINDS.get(first.code, NotFoundError)(
         f"{first.request.source}: {first.reason}{more}; nothing was copied",
         hint="--skip-missing leaves out what is missing, --continue-on-error goes on past every failure",
     )
-
-
-class _MissingSourceError(AirferryError):
-    code = "not-found"
 
 
 def _estimate(summary: Summary, requests: Sequence[CopyRequest], places: Places) -> str:

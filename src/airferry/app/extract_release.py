@@ -18,10 +18,10 @@ from airferry.app.release_image import (
 )
 from airferry.app.release_records import read_record, refuse_unverified
 from airferry.app.tool_files import ExtractedTool, archive_tool, write_bound_tool
-from airferry.content.errors import NotFoundError
-from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, unique_name, writing
+from airferry.content.errors import NotFoundError, UnsafeArchiveError
+from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, temporary_in, writing
 from airferry.content.unpack import FileMissingError, FoundFile, extract_file
-from airferry.errors import UsageError
+from airferry.errors import MalformedError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
 from airferry.openshift.release.describe import ImageTable, describe_release, print_time
 from airferry.openshift.release.errors import ToolMissingError
@@ -121,8 +121,8 @@ async def _archive_tools(
     archives: list[Path] = []
     absent: ToolMissingError | None = None
     # Tools for several systems have one name, and none of them may replace a tool that lies in the folder.
-    workshop = to / f".{unique_name()}"
     with writing(to):
+        workshop = temporary_in(to)
         workshop.mkdir(mode=PRIVATE.folder)
     try:
         for tool in tools:
@@ -163,6 +163,9 @@ async def _extract_tool(
             found: FoundFile = await extract_file(source, image.repository.path, manifest, tool.path, writer.feed)
         except FileMissingError as error:
             raise missing_file(tool, image) from error
+        except (UnsafeArchiveError, MalformedError) as error:
+            error.message = f"{image}: {error.message}"
+            raise
         warning = check_markers(tool, await asyncio.to_thread(writer.finish, found.mtime))
     extracted = writer.extracted
     for remark in (warning, signing_remark(tool.command, tool.architecture, extracted.signature)):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from airferry.app.places import Places
+from airferry.content.errors import NotFoundError
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Descriptor, Digest, Manifest, Reference, mediatype
 from airferry.openshift.release.columns import align
@@ -73,8 +74,10 @@ async def _references(name: str, places: Places, tree: Path | None) -> list[Refe
             raise UsageError(f"{name} names a repository, not an image", hint=f"add a tag: {name}:TAG, or {name}:'*'")
         return [reference]
     repository = Reference.parse(head, tree=folder).repository
-    tags = await places.source(repository.place).list_tags(repository.path)
-    return [Reference(repository, tag) for tag in matching_tags(pattern, tags)]
+    tags = matching_tags(pattern, await places.source(repository.place).list_tags(repository.path))
+    if not tags:
+        raise NotFoundError(f"no tag matches {name}")
+    return [Reference(repository, tag) for tag in tags]
 
 
 async def _describe(

@@ -1,13 +1,18 @@
 """``media info`` and ``media verify``: what is on a disk, and whether it is whole."""
 
+import asyncio
+import os
 from pathlib import Path
 
 from airferry.app.narration import Narrator
 from airferry.app.release_records import ReleaseRecord, read_records
+from airferry.app.settings import default_state_folder
 from airferry.content.errors import NotFoundError
 from airferry.content.tree_folder import TreeFolder
-from airferry.media import Inventory, Verification, VerifyProgress, take_inventory, verify
+from airferry.media import Inventory, Verification, VerifyProgress, discard, take_inventory, verify
+from airferry.oci import Place, PlaceKind
 from airferry.quantities import print_binary_size
+from airferry.transfer.held import load_held
 
 
 async def media_info(disk: Path) -> tuple[Inventory, tuple[ReleaseRecord, ...]]:
@@ -37,6 +42,19 @@ def require_tree(disk: Path) -> None:
     """Raise NotFoundError unless ``disk`` holds a tree, be it an empty one: a mistyped folder is not a whole disk."""
     if not (disk / "v2").is_dir():
         raise NotFoundError(f"{disk} holds no tree of images", hint="name the folder that was given as --to-dir")
+
+
+async def media_discard(disk: Path, found: Verification) -> tuple[Path, ...]:
+    """Remove what ``found`` names as damaged on ``disk``, forget that it was complete, and return what was removed.
+
+    Raises InUseError, ReadOnlyError.
+    """
+    removed = await discard(TreeFolder(disk), found.faults)
+    held = load_held(Place(PlaceKind.TREE, await asyncio.to_thread(os.path.realpath, disk)), default_state_folder())
+    if held.images:
+        held.images.clear()
+        await asyncio.to_thread(held.save, now=0.0)
+    return removed
 
 
 def print_inventory(inventory: Inventory, releases: tuple[ReleaseRecord, ...]) -> str:

@@ -131,10 +131,14 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
     release = await read_release(reference, places, architecture=asked.architecture)
     trust = await _trusted(asked, release, places, narrator)
     requests = await _requests(asked, release, target, places)
+    record = await _record_of(asked, release, trust)
+    disk = Path(target.repository.place.address) if target.repository.place.kind is PlaceKind.TREE else None
+    if disk is not None and not record.verified and not asked.options.dry_run:
+        # First of all: what a run that is cut off leaves behind must not pass for verified.
+        await write_record(disk, record, private=places.settings.private)
     report = await copy_images(requests, places, asked.options, narrator)
     version = release.payload.version
     report = replace(report, gaps=tuple(with_consequence(gap, version) for gap in report.gaps))
-    record = await _record_of(asked, release, trust)
     rules = _rules(asked, release, record, target, on_disk)
     image = Reference(requests[0].destination, requests[0].tags[0])
     files, signatures = _files(asked, release, trust, rules, report, image)
@@ -144,8 +148,8 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
             written += await write_files(folder, content, private=places.settings.private)
         if not report.gaps:
             await forget_ledger(_manifests_folder(asked, release), version)
-        if on_disk and asked.to_dir is not None:
-            await write_record(asked.to_dir, record, private=places.settings.private)
+        if disk is not None and record.verified:
+            await write_record(disk, record, private=places.settings.private)
     text = _text(asked, target, report, rules, image, signatures, on_disk)
     return MirroredRelease(report, text, release, trust, written)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from airferry.content.filesystem import unique_name, write_all, writing
+from airferry.content.filesystem import temporary_in, write_all, writing
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.openshift.release.installer import Tool
 from airferry.openshift.release.macho import Resigned, resign
@@ -50,7 +50,8 @@ class BoundToolWriter:
         self._tool = tool
         self._values = values
         self._folder = folder
-        self._temporary = folder / f".{unique_name()}"
+        with writing(folder):
+            self._temporary = temporary_in(folder)
         self._patcher = Patcher(values)
         self._handle = -1
         self._named: ExtractedTool | None = None
@@ -134,7 +135,7 @@ def archive_tool(extracted: ExtractedTool, version: str, folder: Path) -> Path:
     """
     tool = extracted.tool
     target = folder / tool.archive_name(version)
-    temporary = folder / f".{unique_name()}"
+    temporary = temporary_in(folder)
     readme = readme_text(tool, version).encode()
     try:
         with writing(target):

@@ -43,15 +43,17 @@ def info(saying: OutputOptions, disk: Path) -> None:
 
 @command.command("verify")
 @click.argument("disk", type=FOLDER)
+@click.option("--discard", is_flag=True, help="Remove what is damaged; mirroring to DISK again brings only that.")
 @says()
-def verify(saying: OutputOptions, disk: Path) -> None:
+def verify(saying: OutputOptions, disk: Path, discard: bool) -> None:
     """Hash every byte on DISK and name what is damaged and which images that breaks (exit 1).
 
     \b
-    Example:
+    Examples:
       airferry media verify /media/usb
+      airferry media verify /media/usb --discard
     """
-    from airferry.app.media import media_verify, print_verification
+    from airferry.app.media import media_discard, media_verify, print_verification
 
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
@@ -59,6 +61,13 @@ def verify(saying: OutputOptions, disk: Path) -> None:
     finally:
         narrator.done()
     print_answer(print_verification(found), found.as_json(), saying.form)
+    if not found.whole:
+        if discard:
+            removed = run(media_discard(disk, found))
+            narrator.note(f"info: {len(removed)} damaged files removed from {disk}")
+        else:
+            narrator.note(f"hint: airferry media verify {disk} --discard removes what is damaged")
+        narrator.note("hint: the command that wrote the disk, run again, brings what is missing and nothing else")
     finish(ExitCode.DONE if found.whole else ExitCode.USER)
 
 

@@ -186,7 +186,10 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
     asked = new_request(**options)
     async with session(reading, saying, sides, private=options["private"]) as (places, narrator):
         if options["to_mirror"]:
-            print_answer(await release_mapping(asked, places), None, saying.form)
+            mapping = await release_mapping(asked, places)
+            pairs = [line.split() for line in mapping.splitlines()]
+            document = [{"source": source, "destination": destination} for source, destination in pairs]
+            print_answer(mapping, document, saying.form)
             return
         if options["with_tool"]:
             asked = await carry_tool(asked, narrator)

@@ -6,7 +6,9 @@ Plain functions that block; callers run them in a thread. Every OSError leaves a
 import errno
 import fcntl
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ _UNFIT_HINT: Final = (
     "FAT and exFAT have no links and refuse colons in names; use a disk with ext4 or xfs, "
     "or make a file on this one that holds such a file system"
 )
+_TEMPORARY: Final = re.compile(r"\.(?:airferry-)?(?P<process>[0-9]+)-[0-9a-f]{16}")
+"""What :func:`temporary_in` returns, as it looks to the next run."""
 MARGIN_BYTES: Final = 4 * 1024 * 1024
 """What must stay free above the content itself: directories, tags and the rounding up to whole blocks."""
 
@@ -123,6 +127,37 @@ def unique_name() -> str:
     return f"{os.getpid()}-{secrets.token_hex(8)}"
 
 
+def temporary_in(folder: Path, mark: str = "") -> Path:
+    """Return a new hidden name in ``folder``, after those were removed that killed runs left there.
+
+    ``mark`` stands first in the name. What a living process of this machine works on is left alone.
+    """
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and not _is_running(int(found["process"])):
+                _remove(entry)
+    return folder / f".{mark}{unique_name()}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # it is somebody else's
+    return True
+
+
+def _remove(entry: Path) -> None:
+    with suppress(OSError):  # it may be somebody else's, or gone by now; nothing depends on it
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
+
+
 def write_new(file: Path, content: bytes, mode: int, *, durable: bool = True) -> None:
     """Write ``content`` into a new ``file`` with exactly these permission bits; ``durable`` waits for the disk."""
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -140,7 +175,7 @@ def replace_file(file: Path, content: bytes, mode: int, *, durable: bool = True)
 
     The folder's own sync is the caller's. The temporary name is in the same folder and is removed on failure.
     """
-    temporary = file.with_name(f".{unique_name()}")
+    temporary = temporary_in(file.parent)
     try:
         write_new(temporary, content, mode, durable=durable)
         temporary.replace(file)

@@ -261,7 +261,8 @@ class TreePlace:
     def _begin(self) -> None:
         self._workspace.open()
         try:
-            check_fitness(self._workspace.folder, self._calls)
+            # Where the next run clears up, should this one be killed in the middle of it.
+            check_fitness(self._workspace.temporary().parent, self._calls)
             with writing(self.folder.root):
                 for stale in self.folder.stale_names():
                     stale.unlink()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from airferry.content.errors import UnsafeArchiveError
-from airferry.content.filesystem import unique_name, write_all, writing
+from airferry.content.filesystem import temporary_in, unique_name, write_all, writing
 
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER_MODE: Final = 0o755
@@ -30,7 +30,8 @@ class Destination:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._staging = root / f".airferry-{unique_name()}"
+        with writing(root):
+            self._staging = temporary_in(root, "airferry-")
         self._count = 0
 
     def open(self) -> None:

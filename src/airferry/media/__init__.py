@@ -1,8 +1,9 @@
 """Removable media: what is on a tree on disk, whether it is whole, our records beside it, and how to serve it.
 
-Knows trees, not registries and not OpenShift. Only :mod:`airferry.media.records` writes.
+Knows trees, not registries and not OpenShift. Only ``records`` and ``discarding`` write.
 """
 
+from airferry.media.discarding import discard
 from airferry.media.inventory import Inventory, RepositoryContent, take_inventory
 from airferry.media.records import Records
 from airferry.media.served import ServedTree
@@ -18,6 +19,7 @@ __all__ = [
     "ServedTree",
     "Verification",
     "VerifyProgress",
+    "discard",
     "take_inventory",
     "verify",
 ]

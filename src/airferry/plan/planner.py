@@ -11,11 +11,11 @@ def plan_copies(requests: Iterable[CopyRequest], survey: Survey, *, can_mount: S
     """Return the steps that bring every request of ``survey.roots`` to its destination.
 
     Within one destination place a blob is read from a source once; where the place is in ``can_mount``, other
-    repositories take it over from the first, elsewhere it is written again. What ``survey.present`` names is
-    left alone. The order of requests does not matter. Requests that the survey could not find are left out: it
-    has named them as gaps. A child that the survey does not hold was declined (a sparse list) and is not waited
-    for. Raises UsageError when one tag is asked for with two images; of optional requests that meet in a tag one
-    has it, the same in every plan.
+    repositories take it over from the first, or from the source if that is the same place; elsewhere it is
+    written again. What ``survey.present`` names is left alone. The order of requests does not matter. Requests
+    that the survey could not find are left out: it has named them as gaps. A child that the survey does not hold
+    was declined (a sparse list) and is not waited for. Raises UsageError when one tag is asked for with two
+    images; of optional requests that meet in a tag one has it, the same in every plan.
     """
     draft = _Draft(survey, can_mount)
     found = (request for request in set(requests) if survey.roots.get(request) in survey.manifests)
@@ -139,6 +139,8 @@ class _Draft:
     def _copy_or_mount(self, source: Repository, destination: Repository, blob: Descriptor) -> int:
         place = destination.place
         home = self._homes.get((place, blob.digest))
+        if home is None and source.place == place:
+            home = (source, None)
         if home is not None and place in self._can_mount:
             sibling, brought_by = home
             self._shared_bytes += blob.size_bytes

@@ -30,7 +30,8 @@ def test_the_commands_come_in_the_order_they_are_needed():
         f"./airferry login mirror.lan:8443 {ACCESS}",
         "./airferry release mirror --from=file://openshift/release:4.12.0-x86_64 '--from-dir=/media/my disk' "
         f"--to=mirror.lan:8443/ocp4/openshift4 '--verification-key=our key.asc' {ACCESS}",
-        f"./airferry release extract --command=openshift-install --from=mirror.lan:8443/ocp4/openshift4@{DIGEST} {ACCESS}",
+        "./airferry release extract --command=openshift-install "
+        f"--from=mirror.lan:8443/ocp4/openshift4@{DIGEST} {ACCESS}",
         "./openshift-install version",
         "oc apply -f imageDigestMirrorSet.yaml",
         "oc apply -f imageTagMirrorSet.yaml",

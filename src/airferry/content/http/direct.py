@@ -16,7 +16,7 @@ import aiohttp
 
 from airferry.content.http.transport import FailureKind, TransportError
 
-DIRECT_FROM_BYTES: Final = 4 * 1024 * 1024
+DIRECT_FROM_BYTES: Final = 2 * 1024 * 1024
 """Smaller bodies are not worth a connection of their own."""
 
 _BUFFER_BYTES: Final = 1024 * 1024

@@ -7,7 +7,8 @@ from airferry.content.errors import NotFoundError
 from airferry.content.http import download, listing, upload
 from airferry.content.http.authorizer import pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
-from airferry.content.http.refusals import NOT_FOUND_HINT, Doing
+from airferry.content.http.refusals import NOT_FOUND_HINT, Doing, PartsUnseenError
+from airferry.content.http.retry import Tries
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import Answer
 from airferry.content.protocol import BlobFetch, ByteStream
@@ -18,6 +19,7 @@ from airferry.oci.manifest import MAX_MANIFEST_BYTES
 from airferry.oci.mediatype import ACCEPT_MANIFESTS, without_parameters
 
 _DIGEST_HEADER: Final = "Docker-Content-Digest"
+_SETTLING_ATTEMPTS: Final = 3
 
 
 class RegistryPlace:
@@ -158,13 +160,29 @@ class RegistryPlace:
             manifest.raw,
             Side.WRITE,
         )
-        answer = await self._session.answer(call)
+        answer = await self._put_patiently(call)
         stored = _header_digest(answer)
         if stored is not None and stored != Digest.of(manifest.raw, stored.algorithm):
             raise ContentMismatchError(
                 f"{self.place} stored the manifest {manifest.digest} of {path} under {stored}: it changed the bytes"
             )
         return answer
+
+    async def _put_patiently(self, call: Call) -> Answer:
+        """Try again a moment later where the registry does not see parts that it has taken.
+
+        docker-registry 2.8 empties the link of a manifest while it writes it again, for a tag of its own.
+        """
+        policy = self._session.settings.retry
+        tries = Tries(policy, min(policy.attempts, _SETTLING_ATTEMPTS))
+        while True:
+            try:
+                return await self._session.answer(call)
+            except PartsUnseenError:
+                wait_s = tries.wait_after_failure(self._session.timing.chance())
+                if wait_s is None:
+                    raise
+            await self._session.timing.sleep(wait_s)
 
     async def _keep_referrer(self, path: str, subject: Digest, referrer: Manifest) -> None:
         """Source: distribution-spec, "Pushing Manifests with Subject"."""

@@ -12,7 +12,7 @@ from airferry.content.errors import (
     UnauthorizedError,
 )
 from airferry.errors import AirferryError
-from airferry.oci.wire import parse_errors
+from airferry.oci.wire import WireCode, parse_errors
 
 _MAX_SHOWN: Final = 300
 LATER_HINT: Final = "run the same command again later; it goes on from here"
@@ -44,6 +44,10 @@ class TooLargeError(RegistryFailedError):
     """The registry, or a proxy before it, takes no body of this size; asking again changes nothing."""
 
 
+class PartsUnseenError(RegistryFailedError):
+    """The registry does not see what a manifest refers to, perhaps not yet: it may have it a moment later."""
+
+
 def refusal(status: int, body: bytes, doing: Doing, identity: Identity) -> AirferryError:
     """Return the error for a ``status`` that is not retried; ``body`` is the answer's, cut off or whole."""
     said = _said(body)
@@ -61,6 +65,9 @@ def refusal(status: int, body: bytes, doing: Doing, identity: Identity) -> Airfe
             )
         case 507:
             return NoSpaceError(f"{doing.registry} has no space left to {doing}{said}")
+        case 400 if any(entry.code == WireCode.MANIFEST_BLOB_UNKNOWN for entry in parse_errors(body)):
+            text = f"{doing.registry} answered {status} when asked to {doing}{said}"
+            return PartsUnseenError(text, hint=LATER_HINT)
         case _:
             text = f"{doing.registry} answered {status} when asked to {doing}{said}"
             return RegistryFailedError(text, hint=LATER_HINT)

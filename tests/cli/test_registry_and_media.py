@@ -1,0 +1,174 @@
+"""``registry`` and ``media``: a registry made once and served, a disk looked at, verified and served."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from airferry.oci import Digest
+from failures.stage import airferry
+
+from .world import World, as_json
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def test_a_registry_is_made_with_a_ca_a_certificate_and_a_user(out: Path) -> None:
+    hosts = ("--host", "mirror.example.com", "--host", "192.0.2.7")
+    made = as_json(airferry("registry", "init", "--root", out, *hosts, "--listen", "0.0.0.0:8443", "-o", "json"))
+    assert made == {
+        "root": str(out),
+        "hosts": ["mirror.example.com", "192.0.2.7"],
+        "caCertificate": str(out / "ca.crt"),
+        "user": "admin",
+        "passwordFile": str(out / "admin-password"),
+    }
+    assert {file.name: mode(file) for file in out.iterdir()} == {
+        "admin-password": 0o600,
+        "ca.crt": 0o644,
+        "ca.key": 0o600,
+        "registry.toml": 0o644,
+        "server.crt": 0o644,
+        "server.key": 0o600,
+        "users.htpasswd": 0o600,
+    }
+    assert len((out / "admin-password").read_text().strip()) >= 32
+    shown = subprocess.run(
+        ["openssl", "x509", "-in", out / "server.crt", "-noout", "-ext", "subjectAltName"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "DNS:mirror.example.com" in shown.stdout and "IP Address:192.0.2.7" in shown.stdout
+
+
+def test_the_password_is_neither_printed_nor_made_where_one_is_given(out: Path, monkeypatch) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("my-password\n"))
+    run = airferry("registry", "init", "--root", out, "--user", "ann", "--password-stdin").done()
+    assert "my-password" not in run.out + run.err
+    assert not (out / "admin-password").exists()
+    assert (out / "users.htpasswd").read_text().startswith("ann:$2")
+    other = airferry("registry", "init", "--root", out / "other").done()
+    assert (out / "other" / "admin-password").read_text().strip() not in other.out + other.err
+
+
+def test_a_second_init_changes_nothing(out: Path) -> None:
+    airferry("registry", "init", "--root", out).done()
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    airferry("registry", "init", "--root", out).refused("in-use", str(out))
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command that serves, and give the URL it prints."""
+    command = [sys.executable, "-m", "airferry", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            assert line.startswith("listening on "), process.communicate()
+            yield line.removeprefix("listening on ").strip(), process
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def test_serve_makes_the_registry_where_there_is_none_and_says_where_it_listens(out: Path) -> None:
+    with serving("registry", "serve", "--root", out, "--listen", "127.0.0.1:0", "--host", "127.0.0.1") as (
+        url,
+        process,
+    ):
+        assert url.startswith("https://127.0.0.1:")
+        host = url.removeprefix("https://")
+        auth = out / "auth.json"
+        password = (out / "admin-password").read_text().strip()
+        import base64
+
+        encoded = base64.b64encode(f"admin:{password}".encode()).decode()
+        auth.write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
+        airferry("secret", "check", auth, "--certificate-authority", out / "ca.crt").done()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert f"made a registry in {out}: user admin, password in {out / 'admin-password'}" in err
+    assert password not in err and "Traceback" not in err
+
+
+def test_without_tls_and_users_it_says_so_loudly(out: Path) -> None:
+    flags = ("--no-tls", "--no-auth", "--listen", "127.0.0.1:0")
+    with serving("registry", "serve", "--root", out, *flags) as (url, process):
+        assert url.startswith("http://127.0.0.1:")
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert err.count("warning: --no-") == 2
+
+
+@pytest.mark.parametrize("command", ["registry", "media"])
+def test_a_port_that_is_taken_is_named(world: World, out: Path, command: str) -> None:
+    where = ("--root", out) if command == "registry" else (world.disk,)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        airferry(command, "serve", *where, "--listen", address).refused("in-use", address, hint="--listen")
+
+
+def test_a_disk_is_looked_into(world: World) -> None:
+    text = airferry("media", "info", world.disk).done().out
+    assert f"release {world.version} (x86_64), verified: {world.release.digest}\n" in text
+    assert f"  {world.release.tag}-etcd {world.release.components['etcd']}\n" in text
+    document = as_json(airferry("media", "info", world.disk, "-o", "json"))
+    assert document["releases"] == [
+        {"version": world.version, "arch": "x86_64", "digest": world.release.digest, "verified": True}
+    ]
+
+
+def test_a_whole_disk_is_whole(world: World) -> None:
+    run = airferry("media", "verify", world.disk).done()
+    assert run.out.startswith(f"{world.disk}: whole; ")
+    document = as_json(airferry("media", "verify", world.disk, "-o", "json"))
+    assert document["faults"] == [] and document["whole"] is True
+
+
+def test_damage_is_named_with_the_images_it_breaks(world: World, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    shutil.copytree(world.disk, disk, symlinks=True)
+    blobs = disk / "v2/openshift/release/blobs"
+    name = next(name for name in world.release.components if name not in world.release.lists)
+    config = json.loads((blobs / world.release.components[name]).read_text())["config"]["digest"]
+    file = blobs / config
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(content)
+    run = airferry("media", "verify", disk)
+    assert run.code == 1
+    assert config in run.out and f"openshift/release:{world.release.tag}-{name}" in run.out
+    found = json.loads(airferry("media", "verify", disk, "-o", "json").out)
+    assert not found["whole"] and [fault["digest"] for fault in found["faults"]] == [config]
+
+
+def test_a_disk_is_served_as_it_lies_there(world: World, tmp_path: Path) -> None:
+    with serving("media", "serve", world.disk, "--listen", "127.0.0.1:0") as (url, _):
+        host = url.removeprefix("http://")
+        reference = f"{host}/openshift/release:{world.release.tag}"
+        found = airferry("release", "info", reference, "--insecure", "-o", "digest").done().out
+        assert Digest.parse(found.strip()) == world.release.digest
+        source = f"{host}/openshift/release"
+        copied = airferry("image", "mirror", source, "file://openshift/release", "--insecure", "--dir", tmp_path / "d")
+        assert copied.done().out.count(world.release.tag) == world.release.image_count
+        run = airferry("image", "mirror", f"{source}:{world.release.tag}", f"{host}/x/y", "--insecure")
+        assert run.code in (1, 3) and "this registry only reads" in run.err
+    assert airferry("media", "verify", tmp_path / "d").code == 0
