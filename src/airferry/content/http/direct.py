@@ -165,7 +165,7 @@ class DirectBody(asyncio.BufferedProtocol):
             self._moved = False
             self._watch = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._look)
             return
-        self._failure = TransportError(FailureKind.IDLE, f"no byte came for {self._idle_timeout_s:g} s")
+        self._failure = TransportError(FailureKind.IDLE, f"the connection fell silent for {self._idle_timeout_s:g} s")
         self._wake()
 
     def _pause(self) -> None:
