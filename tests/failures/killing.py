@@ -130,6 +130,6 @@ def sent_bytes(entries: list[dict[str, object]]) -> dict[str, int]:
     sent: dict[str, int] = {}
     for entry in entries:
         if entry["endpoint"] == "cdn" and entry["method"] == "GET":
-            digest = f"sha256:{str(entry['path']).rpartition('/')[2]}"
+            digest = f"sha256:{str(entry['path']).partition('?')[0].rpartition('/')[2]}"
             sent[digest] = sent.get(digest, 0) + int(str(entry["sent_bytes"]))
     return sent

@@ -24,4 +24,4 @@ def prepare() -> None:
             mallopt(_M_TRIM_THRESHOLD, 128 * 1024 * 1024)
             mallopt(_M_TOP_PAD, 16 * 1024 * 1024)
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(10_000, 20, 20)

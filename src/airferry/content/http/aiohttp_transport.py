@@ -13,7 +13,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from airferry.content.http import certificate_errors
-from airferry.content.http.direct import take_over
+from airferry.content.http.direct import DirectBody, take_over
 from airferry.content.http.proxies import proxy_for
 from airferry.content.http.tls import TlsContexts
 from airferry.content.http.transport import FailureKind, Request, StreamedBody, TransportError
@@ -124,15 +124,14 @@ class AiohttpResponse:
         self.url = str(answer.url)
         self._answer = answer
         self._progress = progress
-        self._direct = False
+        self._direct: DirectBody | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes | bytearray, None]:
         """Yield the body in the pieces it came in; small ones are put together, large bodies come directly."""
         content = self._answer.content
-        body = take_over(self._answer, self._progress.idle_timeout_s)
-        if body is not None:
-            self._direct = True
-            async with aclosing(body.chunks()) as direct:
+        self._direct = take_over(self._answer, self._progress.idle_timeout_s)
+        if self._direct is not None:
+            async with aclosing(self._direct.chunks()) as direct:
                 async for piece in direct:
                     yield piece
             return
@@ -158,7 +157,8 @@ class AiohttpResponse:
 
     async def close(self) -> None:
         """Give the connection back if the body was read, else drop it."""
-        if self._direct:
+        if self._direct is not None:
+            self._direct.abort()
             self._answer.close()
             return
         if self._progress.sending is None:

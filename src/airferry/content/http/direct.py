@@ -1,4 +1,4 @@
-"""A large body received straight into buffers of a mebibyte, past the HTTP library.
+"""A large body received straight into large buffers, past the HTTP library.
 
 aiohttp copies a body twice before we see it, in pieces of a few hundred KiB at most, with bookkeeping for each. Once
 the head of an answer said how long the body is, there is nothing left to parse: the connection's transport, TLS and
@@ -16,10 +16,10 @@ import aiohttp
 
 from airferry.content.http.transport import FailureKind, TransportError
 
-DIRECT_FROM_BYTES: Final = 2 * 1024 * 1024
+DIRECT_FROM_BYTES: Final = 4 * 1024 * 1024
 """Smaller bodies are not worth a connection of their own."""
 
-_BUFFER_BYTES: Final = 1024 * 1024
+_BUFFER_BYTES: Final = 512 * 1024
 _MOST_WAITING: Final = 2
 
 
@@ -28,7 +28,7 @@ _FREE_REFERENCES: Final = 3
 
 
 class BufferPool:
-    """Buffers of a mebibyte for use again: new ones cost as much as hashing a third of what they hold.
+    """Large buffers for use again: new ones cost as much as hashing a third of what they hold.
 
     A buffer is free when nobody but the pool holds it any more, so that what was given out is never overwritten
     while somebody may still look at it.
@@ -119,16 +119,24 @@ class DirectBody(asyncio.BufferedProtocol):
         finally:
             if self._watch is not None:
                 self._watch.cancel()
+            # The transport may remember us for a while; the buffers are wanted elsewhere.
+            self._buffer, self._filled = bytearray(), 0
+            self._waiting.clear()
+
+    def abort(self) -> None:
+        """Drop the connection at once: a polite end of TLS would keep its buffers for as long as the peer thinks."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return the room that is left in the current buffer."""
-        if not self._left:
+        if not self._left or not self._buffer:
             return memoryview(bytearray(1))  # a byte behind the end of the body: of no use to anybody
         return memoryview(self._buffer)[self._filled : self._filled + self._left]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take note of new bytes; a full buffer goes to the reader."""
-        if not self._left:
+        if not self._left or not self._buffer:
             return
         self._moved = True
         self._filled += nbytes
@@ -138,8 +146,7 @@ class DirectBody(asyncio.BufferedProtocol):
         whole = self._filled == len(self._buffer)
         self._waiting.append(self._buffer if whole else bytes(memoryview(self._buffer)[: self._filled]))
         self._filled = 0
-        if self._left:
-            self._buffer = _POOL.take()
+        self._buffer = _POOL.take() if self._left else bytearray()
         if len(self._waiting) >= _MOST_WAITING or not self._left:
             self._pause()
         self._wake()
