@@ -13,6 +13,7 @@ from airferry.errors import ERROR_CODES, AirferryError, ExitCode
 
 from .sources import PACKAGE, modules
 
+
 def error_classes() -> Iterator[type[AirferryError]]:
     for found in pkgutil.walk_packages(airferry.__path__, "airferry."):
         if not found.name.endswith("__main__"):

@@ -59,10 +59,11 @@ def test_a_part_that_came_is_kept_for_the_next_run(
         large = own_layer(quay.store, medium.components["machine-os-content"])
         came = 2_500 * KIB
         quay.fails(about(large, BreakOff(came), times=1), about(large, BreakOff(0)))
-        quay.mirror(disk).left_gaps("machine-os-content: ", "broken off again and again", f"after {came} of")
+        quay.mirror(disk).left_gaps("machine-os-content: ", "broken off again and again", "bytes")
         assert [gap["code"] for gap in ledger(disk / "manifests")] == ["interrupted-transfer"]
         kept = (disk / ".airferry" / "partial" / large.replace(":", "-")).stat().st_size
-        assert came - 1024 * KIB <= kept <= came
+        # A connection that is reset may lose what the kernel had not handed out yet.
+        assert came - 2048 * KIB <= kept <= came
         assert is_sound(disk)
         quay.heals()
         quay.mirror(disk).done()
