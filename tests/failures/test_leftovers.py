@@ -32,6 +32,15 @@ def test_on_a_disk(quay: Quay, disk: Path, undisturbed: dict[str, Entry], dead: 
     assert look_at(disk) == undisturbed
 
 
+def test_on_a_disk_where_nothing_else_is_left_to_do(
+    quay: Quay, loaded_disk: Path, undisturbed: dict[str, Entry], dead: int
+) -> None:
+    """The last thing that a run writes is its index of tags."""
+    leave(loaded_disk / "airferry" / "repositories" / "openshift" / "release", dead)
+    quay.mirror(loaded_disk).done()
+    assert look_at(loaded_disk) == undisturbed
+
+
 def test_of_a_run_that_died_while_it_tried_the_file_system(
     quay: Quay, disk: Path, undisturbed: dict[str, Entry]
 ) -> None:

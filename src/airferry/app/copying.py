@@ -81,7 +81,9 @@ async def copy_images(
     else:
         outcome = await _transfer(plan, wanted, places, options, narrator)
         gaps = (*findings.gaps, *gaps_of(outcome, plan, wanted, survey))
-        _record(wanted, findings, gaps, places)
+        if options.attachments and platforms is None:
+            # What was left out on purpose must not pass for complete in a later run.
+            _record(wanted, findings, gaps, places)
     narrator.done()
     incomplete = {gap.request for gap in gaps}
     roots = {**held, **findings.roots}

@@ -78,7 +78,7 @@ async def extract_release(asked: ExtractRequest, places: Places, narrator: Narra
     if reference.repository.place.kind is PlaceKind.TREE:
         disk = Path(reference.repository.place.address)
         await refuse_unverified(disk, allow_unverified=asked.allow_unverified)
-    release = await read_release(reference, places, architecture=asked.architecture)
+    release = await read_release(reference, places, architecture=asked.architecture, or_first=False)
     if asked.file is not None:
         return Extracted(content=_payload_file(release, asked.file))
     if asked.command is None and not asked.tools:
@@ -153,7 +153,7 @@ async def _extract_tool(
     source = places.source(image.repository.place)
     manifest = await source.read_manifest(image.repository.path, image.digest)
     if manifest.is_index:
-        child = choose_child(manifest, tool.architecture or release.architecture)
+        child = choose_child(manifest, tool.architecture or release.architecture, or_first=False)
         manifest = await source.read_manifest(image.repository.path, child)
     narrator.phase(f"extracting {tool.command}", size_bytes=manifest.layers[-1].size_bytes if manifest.layers else None)
     values = patch_values(tool, pullspec=pullspec, version=release.payload.version, platform=release.image.platform)

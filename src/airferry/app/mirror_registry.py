@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from airferry.app.media import require_tree
+from airferry.app.release_records import refuse_unverified
 from airferry.app.tree_store import TreeStore
 from airferry.registry import Provisioned, Running, Settings, init, is_initialized, serve, serve_store
 
@@ -39,8 +40,9 @@ async def serve_registry(
 
 
 @asynccontextmanager
-async def serve_media(disk: Path, *, listen: str) -> AsyncIterator[Running]:
-    """Serve the tree on ``disk`` read-only, straight from its files."""
+async def serve_media(disk: Path, *, listen: str, allow_unverified: bool = False) -> AsyncIterator[Running]:
+    """Serve the tree on ``disk`` read-only, straight from its files. Raises UnverifiedReleaseError."""
     require_tree(disk)
+    await refuse_unverified(disk, allow_unverified=allow_unverified)
     async with serve_store(TreeStore(disk), listen=listen) as running:
         yield running

@@ -13,7 +13,7 @@ from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, components_repository, parse_release, read_release
 from airferry.app.release_records import ReleaseRecord, read_record, write_record
 from airferry.app.release_trust import judge
-from airferry.errors import UsageError
+from airferry.errors import UnsupportedError, UsageError
 from airferry.oci import PlaceKind, Reference
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.release.config_map import (
@@ -128,6 +128,7 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
     target, on_disk = _target(asked)
     narrator.phase("reading the release")
     reference = parse_release(asked.release, architecture=asked.architecture, disk=asked.from_dir)
+    asked = _with_disks(asked, reference, target)
     release = await read_release(reference, places, architecture=asked.architecture)
     trust = await _trusted(asked, release, places, narrator)
     requests = await _requests(asked, release, target, places)
@@ -140,7 +141,7 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
     version = release.payload.version
     report = replace(report, gaps=tuple(with_consequence(gap, version) for gap in report.gaps))
     rules = _rules(asked, release, record, target, on_disk)
-    image = Reference(requests[0].destination, requests[0].tags[0])
+    image = _image_at_target(asked, release, target)
     files, signatures = _files(asked, release, trust, rules, report, image)
     written: tuple[Path, ...] = ()
     if not asked.options.dry_run:
@@ -176,6 +177,10 @@ def _target(asked: MirrorRelease) -> tuple[Target, bool]:
             hint="--to=REGISTRY/REPOSITORY, or --to-dir=FOLDER for a disk",
         )
     target = Target.parse(asked.to or f"file://{DEFAULT_DISK_PATH}", tree=tree)
+    if target.repository.place.kind is PlaceKind.LAYOUT:
+        raise UnsupportedError(
+            f"--to={asked.to}: a release is not mirrored to an OCI layout", hint="--to-dir=FOLDER makes a disk"
+        )
     on_disk = target.repository.place.kind is not PlaceKind.REGISTRY
     if asked.to_dir is not None and not on_disk:
         raise UsageError(
@@ -183,6 +188,23 @@ def _target(asked: MirrorRelease) -> tuple[Target, bool]:
             hint="leave out one of them, or name the registry the disk is for with --mirror-registry",
         )
     return target, on_disk
+
+
+def _with_disks(asked: MirrorRelease, source: Reference, target: Target) -> MirrorRelease:
+    """Return the request with its disks named, also where only ``file://`` said that there is one."""
+    source_place, place = source.repository.place, target.repository.place
+    if asked.from_dir is None and source_place.kind is PlaceKind.TREE:
+        asked = replace(asked, from_dir=Path(source_place.address))
+    if asked.to_dir is None and place.kind is PlaceKind.TREE:
+        asked = replace(asked, to_dir=Path(place.address))
+    return asked
+
+
+def _image_at_target(asked: MirrorRelease, release: OpenedRelease, target: Target) -> Reference:
+    """Return where the release image is, or with ``skip_release_image`` would be."""
+    if asked.to_release_image is not None:
+        return Reference.parse(asked.to_release_image, tree=str(asked.to_dir or "."))
+    return Reference(target.repository, target.tag(release.payload.version, release.arch_word, None))
 
 
 async def _trusted(asked: MirrorRelease, release: OpenedRelease, places: Places, narrator: Narrator) -> Trust:
@@ -294,7 +316,9 @@ def _run_book(
         components=len(release.payload.components),
         disk="." if asked.to_dir is not None else None,
         tag=image.tag or "",
-        registry=rules.mirrors[0],
+        registry=str(image.repository)
+        if rules.mirrors != (UNKNOWN_MIRROR,) and asked.to_dir is None
+        else rules.mirrors[0],
         repository_path=image.repository.path,
         fragment=seen(_applied_from(folder, rules, release) / "install-config-imageDigestSources.yaml"),
         mirror_objects=tuple(seen(_applied_from(folder, rules, release) / name) for name in _APPLIED_OBJECTS),

@@ -70,8 +70,10 @@ def parse_release(text: str, *, architecture: str, disk: Path | None) -> Referen
     return version
 
 
-async def read_release(reference: Reference, places: Places, *, architecture: str) -> OpenedRelease:
-    """Read the release at ``reference``; of a list, the image for ``architecture``, or else its first.
+async def read_release(
+    reference: Reference, places: Places, *, architecture: str, or_first: bool = True
+) -> OpenedRelease:
+    """Read the release at ``reference``; of a list, the image for ``architecture``, or else (``or_first``) its first.
 
     Raises NotFoundError, …, and MalformedError when the image is no release.
     """
@@ -83,7 +85,7 @@ async def read_release(reference: Reference, places: Places, *, architecture: st
     root = await source.read_manifest(path, target)
     manifest = root
     if root.is_index:
-        manifest = await source.read_manifest(path, choose_child(root, architecture))
+        manifest = await source.read_manifest(path, choose_child(root, architecture, or_first=or_first))
     config = await _read_config(manifest, reference, places)
     try:
         found = await read_files(source, path, manifest, lambda name: name.startswith(MANIFESTS_FOLDER))
@@ -108,14 +110,19 @@ async def read_release(reference: Reference, places: Places, *, architecture: st
     return OpenedRelease(reference, reference.by_digest(root.digest), manifest, image)
 
 
-def choose_child(index: Manifest, architecture: str) -> Digest:
+def choose_child(index: Manifest, architecture: str, *, or_first: bool = True) -> Digest:
     """Return the child of a list for linux on ``architecture``, or else the first that names a platform."""
     named = [child for child in index.children if child.platform is not None]
     for child in named:
-        if str(child.platform).startswith(f"linux/{architecture}"):
+        if child.platform is not None and (child.platform.os, child.platform.architecture) == ("linux", architecture):
             return child.digest
     if not named:
         raise MalformedError(f"the list {index.digest} has no image for any platform")
+    if not or_first:
+        raise NotFoundError(
+            f"{index.digest} has no image for linux/{architecture}",
+            hint=f"it is for {', '.join(str(child.platform) for child in named)}",
+        )
     return named[0].digest
 
 

@@ -57,7 +57,14 @@ async def refuse_unverified(disk: Path, *, allow_unverified: bool) -> None:
     """Raise UnverifiedReleaseError when ``disk`` carries an unverified release, unless it is allowed."""
     if allow_unverified:
         return
-    for record in await read_records(disk):
+    records = Records(disk)
+    for name in await records.names(_FOLDER):
+        record = _parse(await records.read(name))
+        if record is None:
+            raise UnverifiedReleaseError(
+                f"the record {name} on {disk} cannot be read, so it is not known whether its release was verified",
+                hint="mirror the release to the disk again; --allow-unverified uses it all the same",
+            )
         if not record.verified:
             raise UnverifiedReleaseError(
                 f"release {record.version} ({record.digest}) on {disk} was copied without a valid signature",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
@@ -36,6 +37,9 @@ async def judge(
     folders, by default Red Hat's). Keys are those shipped with airferry, or those in ``key_files`` instead.
     A store that cannot be reached is a reason in the outcome, not an error.
     """
+    if any("@" in urlsplit(store).netloc for store in stores):
+        # Said without the URL: it would show the password.
+        raise UsageError("a URL of --signature-store may not hold a user or password")
     keys = [await _read_key(file) for file in key_files] or list(SHIPPED_KEYS)
     candidates: list[Candidate] = []
     failures: list[str] = []

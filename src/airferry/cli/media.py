@@ -74,8 +74,9 @@ def verify(saying: OutputOptions, disk: Path, discard: bool) -> None:
 @command.command("serve")
 @click.argument("disk", type=FOLDER)
 @click.option("--listen", default="127.0.0.1:5000", show_default=True, help="Address to listen on.")
+@click.option("--allow-unverified", is_flag=True, help="Serve a disk whose release was copied unverified.")
 @says()
-def serve(saying: OutputOptions, disk: Path, listen: str) -> None:
+def serve(saying: OutputOptions, disk: Path, listen: str, allow_unverified: bool) -> None:
     """Serve DISK as a read-only registry over plain HTTP, straight from its files.
 
     \b
@@ -83,11 +84,11 @@ def serve(saying: OutputOptions, disk: Path, listen: str) -> None:
       airferry media serve /media/usb --listen 127.0.0.1:5000
     """
     set_up_logging(saying)
-    run(_serve(disk, listen))
+    run(_serve(disk, listen, allow_unverified=allow_unverified))
 
 
-async def _serve(disk: Path, listen: str) -> None:
+async def _serve(disk: Path, listen: str, *, allow_unverified: bool) -> None:
     from airferry.app.mirror_registry import serve_media
 
-    async with serve_media(disk, listen=listen) as running:
+    async with serve_media(disk, listen=listen, allow_unverified=allow_unverified) as running:
         await serve_until_stopped(running.url)

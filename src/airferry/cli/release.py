@@ -87,6 +87,8 @@ def info(
             "only one of --commits, --commit-urls, --pullspecs, --contents, --size, --verify, --image-for may be "
             "specified"
         )
+    if saying.output in ("name", "digest", "pullspec") and (image_for is not None or other is not None or changes_from):
+        raise UsageError(f"-o {saying.output} is for one release, not for --image-for or for two")
     if changes_from is not None and other is not None:
         raise UsageError("give two releases, or --changes-from, not both")
     first, second = (changes_from, release) if changes_from is not None else (release, other)

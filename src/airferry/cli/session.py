@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from airferry.cli.options import OutputOptions, ReadOptions, SideOptions
 from airferry.cli.progress import ProgressForm, new_narrator
-from airferry.errors import AirferryError
 
 if TYPE_CHECKING:
     from airferry.app.narration import Narrator
@@ -59,10 +58,9 @@ async def session(
     try:
         async with Places(to_settings(reading, sides, private=private)) as places:
             yield places, narrator
-    except AirferryError:
+    finally:
+        # Whatever ends the run, a bar must not stay behind and cover what is said next.
         narrator.done()
-        raise
-    narrator.done()
 
 
 def set_up_logging(saying: OutputOptions) -> None:

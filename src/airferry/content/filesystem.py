@@ -128,16 +128,21 @@ def unique_name() -> str:
 
 
 def temporary_in(folder: Path, mark: str = "") -> Path:
-    """Return a new hidden name in ``folder``, after those were removed that killed runs left there.
+    """Return a new hidden name in ``folder``, after :func:`clear_temporaries`. ``mark`` stands first in the name."""
+    clear_temporaries(folder)
+    return folder / f".{mark}{unique_name()}"
 
-    ``mark`` stands first in the name. What a living process of this machine works on is left alone.
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what killed runs left in ``folder`` under hidden names.
+
+    What a living process of this machine works on is left alone. A folder that is not there is clear.
     """
     if folder.is_dir():
         for entry in folder.iterdir():
             found = _TEMPORARY.fullmatch(entry.name)
             if found and not _is_running(int(found["process"])):
                 _remove(entry)
-    return folder / f".{mark}{unique_name()}"
 
 
 def _is_running(process: int) -> bool:

@@ -28,6 +28,7 @@ from airferry.content.filesystem import (
     LinkCalls,
     check_fitness,
     check_space,
+    clear_temporaries,
     make_folders,
     reading,
     replace_file,
@@ -266,6 +267,8 @@ class TreePlace:
             with writing(self.folder.root):
                 for stale in self.folder.stale_names():
                     stale.unlink()
+                for path in self.folder.repositories():
+                    clear_temporaries(self.folder.tag_index(path).parent)
         except BaseException:
             self._workspace.close()
             raise

@@ -23,8 +23,14 @@ _BUFFER_BYTES: Final = 512 * 1024
 _MOST_WAITING: Final = 2
 
 
-_FREE_REFERENCES: Final = 3
-"""References to a buffer that nobody uses: the pool's, the loop's, and the call's own."""
+def _count_of_a_free_buffer() -> int:
+    """Return how many references this Python counts for a buffer that only a pool holds, seen from a loop over it."""
+    for buffer in [bytearray(1)]:
+        return sys.getrefcount(buffer)
+    raise AssertionError("the list has one buffer")
+
+
+_FREE_REFERENCES: Final = _count_of_a_free_buffer()
 
 
 class BufferPool:
