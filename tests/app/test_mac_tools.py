@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.tool_files import write_bound_tool
+from airferry.app.tool_files import BoundToolWriter
 from airferry.errors import UnsupportedError
 from airferry.openshift.release.installer import TOOLS, Tool, patch_values
 from airferry.openshift.release.macho import Resigned, stale_pages
@@ -20,7 +20,7 @@ def oc_for(os: str, architecture: str) -> Tool:
 
 def write(tool: Tool, program: bytes, folder: Path) -> tuple[bytes, Resigned | None]:
     values = patch_values(tool, pullspec="r@sha256:0", version="4.12.0", platform="linux/amd64")
-    with write_bound_tool(tool, values, folder) as writer:
+    with BoundToolWriter(tool, values, folder) as writer:
         for start in range(0, len(program), 7000):
             writer.feed(memoryview(program)[start : start + 7000])
         assert writer.finish(1_700_000_000) == ()

@@ -37,7 +37,8 @@ def mounted(disk: Path) -> Iterator[Mount]:
 
     yield mount
     while disk.is_mount():
-        subprocess.run(["umount", str(disk)], check=True)
+        # Lazily: what a killed run left behind may still be closing its files.
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_disk_too_small_is_known_before_the_first_byte(

@@ -17,7 +17,7 @@ from airferry.app.release_image import (
     read_release,
 )
 from airferry.app.release_records import read_record, refuse_unverified
-from airferry.app.tool_files import ExtractedTool, archive_tool, write_bound_tool
+from airferry.app.tool_files import BoundToolWriter, ExtractedTool, archive_tool
 from airferry.content.errors import NotFoundError, UnsafeArchiveError
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, temporary_in, writing
 from airferry.content.unpack import FileMissingError, FoundFile, extract_file
@@ -157,7 +157,7 @@ async def _extract_tool(
         manifest = await source.read_manifest(image.repository.path, child)
     narrator.phase(f"extracting {tool.command}", size_bytes=manifest.layers[-1].size_bytes if manifest.layers else None)
     values = patch_values(tool, pullspec=pullspec, version=release.payload.version, platform=release.image.platform)
-    writer = write_bound_tool(tool, values, to)
+    writer = BoundToolWriter(tool, values, to)
     with writer:
         try:
             found: FoundFile = await extract_file(source, image.repository.path, manifest, tool.path, writer.feed)

@@ -10,7 +10,7 @@ from airferry.app.copying import CopyOptions, copy_images
 from airferry.app.mirror_files import LEDGER, UNKNOWN_MIRROR, MirrorRules, forget_ledger, ledger_text, write_files
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.app.release_image import OpenedRelease, components_repository, parse_release, read_release
+from airferry.app.release_image import OpenedRelease, components_repository, one_release, parse_release, read_release
 from airferry.app.release_records import ReleaseRecord, read_record, write_record
 from airferry.app.release_trust import judge
 from airferry.errors import UnsupportedError, UsageError
@@ -91,16 +91,8 @@ class MirroredRelease:
 
 def new_request(**flags: Any) -> MirrorRelease:
     """Return the request that the command line's flags mean. Raises UsageError for flags that exclude each other."""
-    release = flags["release"] or flags["source"]
-    if flags["release"] and flags["source"]:
-        raise UsageError("you may not specify an argument and --from")
-    if release is None:
-        raise UsageError(
-            "must specify a release image with --from",
-            hint="a version such as 4.12.0, or a reference such as REGISTRY/REPOSITORY:4.12.0-x86_64",
-        )
     return MirrorRelease(
-        release=release,
+        release=one_release(flags["release"], flags["source"]),
         architecture=flags["arch"],
         to=flags["to"],
         to_dir=flags["to_dir"],

@@ -57,6 +57,19 @@ class OpenedRelease:
         return arch_word(self.architecture, is_list=self.image.list_digest is not None)
 
 
+def one_release(argument: str | None, option: str | None) -> str:
+    """Return the release given as the argument or by ``--from``; both or none is a UsageError in oc's words."""
+    if argument is not None and option is not None:
+        raise UsageError("you may not specify an argument and --from")
+    release = argument or option
+    if release is None:
+        raise UsageError(
+            "must specify a release image with --from",
+            hint="a version such as 4.12.0, or a reference such as REGISTRY/REPOSITORY:4.12.0-x86_64",
+        )
+    return release
+
+
 def parse_release(text: str, *, architecture: str, disk: Path | None) -> Reference:
     """Return the reference that ``text`` means where a release is expected.
 

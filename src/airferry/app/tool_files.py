@@ -123,11 +123,6 @@ class BoundToolWriter:
             raise UnboundToolError(f"{self._tool.command} was written but does not hold its {titles}")
 
 
-def write_bound_tool(tool: Tool, values: Mapping[Marker, str], folder: Path) -> BoundToolWriter:
-    """Return a writer for ``tool`` into ``folder``."""
-    return BoundToolWriter(tool, values, folder)
-
-
 def archive_tool(extracted: ExtractedTool, version: str, folder: Path) -> Path:
     """Put the tool and its README into the archive that ``--tools`` makes, remove the bare file, return the archive.
 

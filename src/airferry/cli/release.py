@@ -232,6 +232,7 @@ def extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None
 
 async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
     from airferry.app.extract_release import ExtractRequest, extract_release
+    from airferry.app.release_image import one_release
 
     asked = ExtractRequest(
         release=one_release(options["release"], options["source"]),
@@ -250,16 +251,3 @@ async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) 
         sys.stdout.buffer.write(extracted.content)
         return
     print_answer(extracted.text, {"files": [str(file) for file in extracted.files]}, saying.form)
-
-
-def one_release(argument: str | None, option: str | None) -> str:
-    """Return the release given as the argument or by ``--from``; both or none is a UsageError in oc's words."""
-    if argument is not None and option is not None:
-        raise UsageError("you may not specify an argument and --from")
-    release = argument or option
-    if release is None:
-        raise UsageError(
-            "must specify a release image with --from",
-            hint="a version such as 4.12.0, or a reference such as REGISTRY/REPOSITORY:4.12.0-x86_64",
-        )
-    return release

@@ -12,6 +12,7 @@ from airferry.openshift.release.columns import align
 from airferry.openshift.release.payload import IMAGE_REFERENCES, RELEASE_METADATA, Component, ReleasePayload
 from airferry.openshift.release.semver import version_order
 from airferry.openshift.release.versions import reported_versions
+from airferry.quantities import print_decimal_size
 
 _COMMIT: Final = "io.openshift.build.commit.id"
 _REPOSITORY: Final = "io.openshift.build.source-location"
@@ -238,13 +239,3 @@ def _base(image: ImageDetails) -> Digest | None:
 def _base_name(index: int) -> str:
     """Return A, B, C …, each one blank further right, as ``oc`` sets them."""
     return " " * index + (chr(ord("A") + index) if index < 26 else str(index + 1))
-
-
-def print_decimal_size(size_bytes: int) -> str:
-    """Return a size with four digits in powers of 1000: ``1.056MB``. As docker/go-units ``HumanSize``."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.4g}{unit}"
-        size /= 1000
-    return f"{size:.4g}TB"
