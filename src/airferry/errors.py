@@ -6,8 +6,9 @@ Rooms put their own classes in their own ``errors.py``; the codes all live here,
 exit codes and tests read one table.
 """
 
+import re
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ExitCode(IntEnum):
@@ -57,15 +58,37 @@ ERROR_CODES: dict[str, tuple[ExitCode, str]] = {
 """Every error code: the exit code it ends the process with, and what it means."""
 
 
+_AT: Final = r"@(?!sha(?:256|512):)"  # what a digest stands behind is no end of a user
+# Lengths are bounded, and a user begins where a word begins: a text that was made for it must not keep us busy.
+_USERINFO: Final = re.compile(
+    rf"""(?<=://)[^\s/'"]{{0,4096}}{_AT}"""
+    # Somebody's slash in a password: what stands before it is then no host, with or without a port.
+    rf"""|(?<=://)(?![\[/])[^\s/'"@:]++:(?!\d{{1,5}}/)[^\s'"]{{0,4096}}{_AT}"""
+    rf"""|(?<![^\s/'"=(])[^\s/'"=(@:]++:[^\s/'"]{{0,4096}}{_AT}"""
+)
+
+
+def without_userinfo(text: str) -> str:
+    """Return ``text`` with ``***`` for every user and password before a host, as in ``https://***@host/path``.
+
+    Digests of images, and an ``@`` behind the first slash of a URL, stay as they are.
+    """
+    return _USERINFO.sub("***@", text) if "@" in text else text
+
+
 class AirferryError(Exception):
-    """Base of all our errors. Never raised itself; ``code`` is a key of :data:`ERROR_CODES`."""
+    """Base of all our errors. Never raised itself; ``code`` is a key of :data:`ERROR_CODES`.
+
+    Errors repeat what people wrote, and people write passwords into URLs: message and hint are kept
+    :func:`without_userinfo`, whoever raises them.
+    """
 
     code: ClassVar[str] = "internal"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_userinfo(message)
+        self.hint = without_userinfo(hint) if hint else hint
+        super().__init__(self.message)
 
     @property
     def exit_code(self) -> ExitCode:

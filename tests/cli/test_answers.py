@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,30 @@ def test_every_answer_can_be_had_as_data(world: World, name: str, tmp_path: Path
     text = answer(name, world, tmp_path / "two", "yaml", monkeypatch)
     as_yaml = YAML(typ="safe").load(text.replace(str(tmp_path / "two"), str(tmp_path / "one")))
     assert _without_times(as_yaml) == _without_times(as_json)
+
+
+OC_PRINTS = ("release info", "two releases", "image info")
+"""Documents that are oc's, key for key."""
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if not name.startswith(OC_PRINTS)])
+def test_the_keys_of_our_own_documents_are_written_as_one_word(
+    world: World, name: str, tmp_path: Path, monkeypatch
+) -> None:
+    keys = set(_keys(json.loads(answer(name, world, tmp_path / "out", "json", monkeypatch))))
+    assert {key for key in keys if not re.fullmatch(r"[a-z][a-zA-Z0-9]*", key)} == set()
+
+
+def _keys(document: object) -> Iterator[str]:
+    """Give every key; those under ``tags`` are the tags themselves."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            if key != "tags":
+                yield from _keys(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from _keys(item)
 
 
 def _without_times(document: object) -> object:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from failures.stage import Run, airferry, look_at
 
-from .world import OurRegistry, World, as_json
+from .world import OurRegistry, World, as_json, nothing_listens
 
 LAYOUT = Path(__file__).parents[1] / "data" / "images" / "multi-platform"
 LIST = "sha256:0de0e983a4980f32b1aad2d7f7f387cea2d4e9517b47f336cef27f63735911fa"
@@ -200,6 +200,53 @@ class TestMissing:
         pairs.append(f"{lab.host}/lab/tags:mysql-1={lab.host}/missing/digest:y")
         mirror(lab, *pairs, "--skip-missing").left_gaps(64 * "0")
         assert tags(lab, "missing/digest") == ["y"]
+
+
+class TestGoingOn:
+    """--continue-on-error goes on past registries that nobody can reach or that refuse everything."""
+
+    def pairs(self, lab: OurRegistry, host: str, to: str) -> list[str]:
+        return [
+            f"{lab.host}/lab/tags:mysql-1={lab.host}/{to}:a",
+            f"{host}/x/y:1={lab.host}/{to}:b",
+            f"{host}/x/y:2={lab.host}/{to}:c",
+        ]
+
+    def test_past_a_source_that_cannot_be_reached(self, lab: OurRegistry) -> None:
+        with nothing_listens() as host:
+            pairs, quick = self.pairs(lab, host, "goes/on"), ("--retry-times", "0")
+            for flags in ((), ("--skip-missing",)):
+                mirror(lab, *pairs, *quick, *flags).refused("unreachable", host)
+            assert "goes/on" not in get(lab, "/v2/_catalog")["repositories"]
+            run = mirror(lab, *pairs, *quick, "--continue-on-error")
+            run.left_gaps(f"{host}/x/y:1", "2 of 3 images are missing")
+        assert tags(lab, "goes/on") == ["a"]
+
+    def test_past_a_pattern_whose_registry_cannot_be_reached(self, lab: OurRegistry) -> None:
+        with nothing_listens() as host:
+            pairs = [f"{lab.host}/lab/tags:mysql*={lab.host}/goes/on2", f"{host}/x/y:v*={lab.host}/goes/on2"]
+            run = mirror(lab, *pairs, "--retry-times", "0", "--continue-on-error")
+            run.left_gaps(f"{host}/x/y:v*", host)
+        assert tags(lab, "goes/on2") == ["mysql-1", "mysql-2"]
+
+    def test_past_a_destination_that_cannot_be_reached(self, lab: OurRegistry) -> None:
+        with nothing_listens() as host:
+            both = (f"{lab.host}/lab/tags:mysql-1", f"{host}/goes/on3:a", f"{lab.host}/goes/on3:a")
+            mirror(lab, *both, "--retry-times", "0").refused("unreachable", host)
+            run = mirror(lab, *both, "--retry-times", "0", "--continue-on-error", "-o", "json")
+        assert run.code == 3
+        gaps = YAML(typ="safe").load(run.out)["gaps"]
+        assert {(gap["code"], gap["missing"]) for gap in gaps} == {("unreachable", f"{host}/goes/on3")}
+        assert tags(lab, "goes/on3") == ["a"]
+
+    def test_but_not_past_a_disk_that_takes_nothing(self, lab: OurRegistry, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("no folder")
+        run = mirror(lab, f"{lab.host}/lab/tags:mysql-1", "file://a/b:1", "--dir", tmp_path / "file/x")
+        assert run.code == 1
+        again = mirror(
+            lab, f"{lab.host}/lab/tags:mysql-1", "file://a/b:1", "--dir", tmp_path / "file/x", "--continue-on-error"
+        )
+        assert again.code == 1
 
 
 class TestPlans:

@@ -1,5 +1,6 @@
 """``registry`` and ``media``: a registry made once and served, a disk looked at, verified and served."""
 
+import base64
 import json
 import shutil
 import signal
@@ -9,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from airferry.oci import Digest
 from failures.stage import airferry
@@ -94,8 +97,6 @@ def test_serve_makes_the_registry_where_there_is_none_and_says_where_it_listens(
         host = url.removeprefix("https://")
         auth = out / "auth.json"
         password = (out / "admin-password").read_text().strip()
-        import base64
-
         encoded = base64.b64encode(f"admin:{password}".encode()).decode()
         auth.write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
         airferry("secret", "check", auth, "--certificate-authority", out / "ca.crt").done()
@@ -114,6 +115,118 @@ def test_without_tls_and_users_it_says_so_loudly(out: Path) -> None:
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0
     assert err.count("warning: --no-") == 2
+
+
+def names_of(root: Path) -> str:
+    shown = subprocess.run(
+        ["openssl", "x509", "-in", root / "server.crt", "-noout", "-ext", "subjectAltName"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout.splitlines()[1].strip()
+
+
+def test_a_host_that_is_given_later_is_added_to_the_certificate(out: Path) -> None:
+    airferry("registry", "init", "--root", out, "--host", "127.0.0.1").done()
+    before = {name: (out / name).read_bytes() for name in ("ca.crt", "ca.key", "server.key", "users.htpasswd")}
+    flags = ("--root", out, "--listen", "127.0.0.1:0")
+    with serving("registry", "serve", *flags, "--host", "localhost", "--host", "127.0.0.1") as (url, process):
+        auth = out / "auth.json"
+        host = url.replace("https://127.0.0.1", "localhost")
+        password = (out / "admin-password").read_text().strip()
+        encoded = base64.b64encode(f"admin:{password}".encode()).decode()
+        auth.write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
+        airferry("secret", "check", auth, "--certificate-authority", out / "ca.crt").done()
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert f"the certificate of the registry in {out} is for localhost now, too" in err
+    assert names_of(out) == "IP Address:127.0.0.1, DNS:localhost"
+    assert {name: (out / name).read_bytes() for name in before} == before
+    with serving("registry", "serve", *flags, "--host", "LocalHost") as (_, process):
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert err == "" and names_of(out) == "IP Address:127.0.0.1, DNS:localhost"
+
+
+def test_a_host_that_a_certificate_from_elsewhere_is_not_for_is_refused(out: Path, tmp_path: Path) -> None:
+    for root in (out, tmp_path / "other"):
+        airferry("registry", "init", "--root", root, "--host", "localhost").done()
+    for name in ("server.crt", "server.key"):
+        shutil.copy(tmp_path / "other" / name, out / name)
+    before = (out / "server.crt").read_bytes()
+    flags = ("--root", out, "--listen", "127.0.0.1:0", "--host", "m.lan")
+    airferry("registry", "serve", *flags).refused("usage", "server.crt", "no name can be added", hint="without --host")
+    assert (out / "server.crt").read_bytes() == before
+
+
+def test_a_new_registry_remembers_where_it_listens(out: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for more in (("--listen", address), ()):
+        with serving("registry", "serve", "--root", out, *more) as (url, _):
+            assert url == f"https://{address}"
+    with serving("registry", "serve", "--root", out, "--listen", "127.0.0.1:0") as (url, _):
+        assert url != f"https://{address}"
+    with serving("registry", "serve", "--root", out) as (url, _):
+        assert url == f"https://{address}", "what is said once is for once"
+
+
+@pytest.mark.parametrize("address", ["nowhere", "taken", "no.such.host.invalid:1"])
+def test_a_registry_that_cannot_listen_is_not_even_made(out: Path, address: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        given = f"127.0.0.1:{taken.getsockname()[1]}" if address == "taken" else address
+        code = "in-use" if address == "taken" else "usage"
+        airferry("registry", "serve", "--root", out, "--listen", given).refused(code, given)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_registry_that_serves_says_as_data_what_a_client_needs(out: Path, form: str) -> None:
+    flags = ("--root", out, "--listen", "127.0.0.1:0", "--host", "localhost", "-o", form)
+    document = said_when_ready("registry", "serve", *flags)
+    url = document.pop("url")
+    assert document == {
+        "address": url.removeprefix("https://"),
+        "tls": True,
+        "root": str(out),
+        "hosts": ["localhost"],
+        "caCertificate": str(out / "ca.crt"),
+        "users": ["admin"],
+        "passwordFile": str(out / "admin-password"),
+    }
+    open_to_all = said_when_ready("registry", "serve", *flags, "--no-tls", "--no-auth")
+    assert open_to_all["url"].startswith("http://")
+    assert {open_to_all[key] for key in ("caCertificate", "users", "passwordFile")} == {None}
+
+
+def test_a_disk_that_is_served_says_as_data_what_a_client_needs(world: World) -> None:
+    document = said_when_ready("media", "serve", world.disk, "--listen", "127.0.0.1:0", "-o", "json")
+    assert document.pop("url") == f"http://{document['address']}"
+    assert document.pop("address").startswith("127.0.0.1:")
+    assert document == {
+        "tls": False,
+        "disk": str(world.disk),
+        "readOnly": True,
+        "caCertificate": None,
+        "users": None,
+    }
+
+
+def said_when_ready(*arguments: object) -> Any:
+    """Return what a command that serves says as data."""
+    command = [sys.executable, "-m", "airferry", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        line = process.stdout.readline()
+        process.terminate()
+        text = line + process.stdout.read()
+        assert process.wait(timeout=30) == 0, process.stderr.read()
+    assert text == line or "json" not in arguments, "who reads JSON knows by the end of the line that it is whole"
+    return YAML(typ="safe").load(text)
 
 
 @pytest.mark.parametrize("command", ["registry", "media"])

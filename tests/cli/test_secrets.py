@@ -10,7 +10,7 @@ import pytest
 
 from failures.stage import Run, airferry
 
-from .world import World, as_json, error_of, nothing_listens
+from .world import OurRegistry, World, as_json, error_of, nothing_listens
 
 PASSWORD = "pass:word with spaces"
 
@@ -176,6 +176,22 @@ class TestLogin:
         with nothing_listens() as nobody:
             typed("pw", "login", nobody, "-u", "admin", "--to", out).refused("unreachable", nobody)
         assert not out.exists()
+
+    def test_a_registry_that_asks_nobody_can_prove_nothing_so_nothing_is_stored(self, typed, tmp_path: Path) -> None:
+        """podman and oc store whatever they were given."""
+        file = tmp_path / "auth.json"
+        with OurRegistry(tmp_path / "open", use_tls=False, use_auth=False) as everybodys:
+            run = typed("pw", "login", everybodys.host, "-u", "ann", "--insecure", "--to", file)
+            run.refused("usage", everybodys.host, "asks nobody for credentials", hint="airferry secret merge")
+            assert not file.exists()
+            typed("pw", "secret", "merge", everybodys.host, "-u", "ann", "--to", file).done()
+
+    def test_a_registry_that_is_none_is_refused_before_a_password_is_asked_for(self, out: Path, monkeypatch) -> None:
+        monkeypatch.setattr("sys.stdin", None)  # asking would fail
+        for name in ("https://m.lan", "m.lan/A", "", "ann:geheim@m.lan"):
+            for command in (("login", name), ("secret", "merge", name)):
+                run = airferry(*command, "-u", "ann", "--password-stdin", "--to", out)
+                run.refused("malformed", "host[:port][/path]")
 
     def test_errors_are_json_too(self, world: World, typed, out: Path) -> None:
         flags = ("-u", "admin", "--certificate-authority", world.mirror.authority, "--to", out, "-o", "json")

@@ -313,8 +313,9 @@ def missing_tags(disk: Path, undisturbed: dict[str, Entry]) -> set[str]:
 
 
 def ledger(folder: Path) -> list[dict[str, str]]:
-    """Return the gaps of images that ``ledger.json`` names; those of attachments are left out."""
-    gaps = json.loads((folder / "ledger.json").read_text())["gaps"]
+    """Return the gaps of images that the one ledger below ``folder`` names; those of attachments are left out."""
+    (file,) = folder.rglob("ledger.json")
+    gaps = json.loads(file.read_text())["gaps"]
     return [gap for gap in gaps if " of " not in gap["name"]]
 
 

@@ -111,9 +111,9 @@ def test_loading_all_images_stops_at_planning_or_names_the_gap(
     quay: Quay, loaded_disk: Path, mirror: Mirror, victim: str, case: str
 ) -> None:
     if case in MANIFEST:
-        mirror.load(loaded_disk).refused("damaged", victim, "nothing was copied", hint="--skip-missing")
+        mirror.load(loaded_disk).refused("damaged", victim, "nothing was copied", hint="--continue-on-error")
         assert mirror.blobs() == {}
-    run = mirror.load(loaded_disk, "--skip-missing")
+    run = mirror.load(loaded_disk, "--continue-on-error")
     run.left_gaps(f"4.12.0-x86_64-{COMPONENT}: ", victim)
     assert mirror.is_sound()
     assert victim not in mirror.blobs()

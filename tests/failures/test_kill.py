@@ -22,7 +22,7 @@ STATE = {
     "parts": ".airferry/partial/*",
     "blobs": "v2/*/*/blobs/*",
     "tags": "v2/*/*/manifests/4.12.0-*",
-    "generated files": "manifests/*",
+    "generated files": "manifests/*/*",
     "records": "airferry/releases/*",
 }
 

@@ -26,7 +26,13 @@ def leave(folder: Path, process: int) -> Path:
 
 
 def test_on_a_disk(quay: Quay, disk: Path, undisturbed: dict[str, Entry], dead: int) -> None:
-    for folder in (".", "config", "manifests", "airferry/releases", "airferry/repositories/openshift/release"):
+    for folder in (
+        ".",
+        "config",
+        "manifests/4.12.0-x86_64",
+        "airferry/releases",
+        "airferry/repositories/openshift/release",
+    ):
         leave(disk / folder, dead)
     quay.mirror(disk).done()
     assert look_at(disk) == undisturbed
@@ -80,7 +86,7 @@ def test_where_images_are_extracted(quay: Quay, tmp_path: Path, dead: int) -> No
 
 
 def test_what_a_living_run_is_about_to_name_is_left_alone(quay: Quay, disk: Path, tmp_path: Path) -> None:
-    other = leave(disk / "manifests", os.getppid())
+    other = leave(disk / "manifests" / "4.12.0-x86_64", os.getppid())
     tool = leave(tmp_path / "tools", os.getppid())
     quay.mirror(disk).done()
     command = ("release", "extract", "--command", "oc", quay.release.pullspec, "--to", tool.parent)

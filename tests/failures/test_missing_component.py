@@ -40,7 +40,7 @@ def test_the_ledger_names_component_and_consequence_and_the_rest_is_there(
 ) -> None:
     digest = quay.release.components[GONE]
     run = quay.mirror(disk, "-o", "json").left_gaps(f"warning: {GONE}: ", digest, CONSEQUENCE, "1 of 14 images")
-    (gap,) = ledger(disk / "manifests")
+    (gap,) = ledger(disk)
     assert (gap["name"], gap["code"], gap["consequence"]) == (GONE, "not-found", CONSEQUENCE)
     assert gap["missing"] == gap["source"] == f"quay.io/{COMPONENT_REPOSITORY}@{digest}"
     answer = json.loads(run.out)

@@ -1,6 +1,7 @@
 """A release that nobody vouches for is refused before anything is copied, and again wherever it is used."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,7 @@ FAR_SIDE = {
     "release extract by name": (
         *("release", "extract", "file://openshift/release:4.12.0-x86_64", "--command", "oc", "--to", "tools"),
     ),
+    "image extract": ("image", "extract", "file://openshift/release:4.12.0-x86_64-cli", "--file", "/usr/bin/oc"),
 }
 
 
@@ -144,8 +146,65 @@ def test_a_run_that_was_cut_off_left_its_mark_first(shady: Quay, disk: Path, mir
     shady.fails(Rule(Endpoint.CDN, Answer(429), skip=20, times=None))
     mirror_unsigned(shady, disk, ALLOWED).refused("throttled", "429")
     assert list((disk / "v2").rglob("blobs/*")), "something was copied"
-    mirror.load(disk).refused("untrusted-release", hint=ALLOWED)
+    for digest in (shady.release.digest, *shady.release.components.values()):
+        pair = (f"file://openshift/release@{digest}", mirror.repository)
+        airferry("image", "mirror", *pair, "--from-dir", disk).refused("untrusted-release", hint=ALLOWED)
     assert mirror.blobs() == {}
+
+
+def test_the_mark_travels_from_disk_to_disk(shady_disk: Path, tmp_path: Path, mirror: Mirror) -> None:
+    for name in ("4.12.0-x86_64", "4.12.0-x86_64-cli"):
+        other, image = tmp_path / f"other-{name}", f"file://openshift/release:{name}"
+        airferry("image", "mirror", image, "file://a/b", "--from-dir", shady_disk, "--dir", other, ALLOWED).done()
+        airferry("image", "mirror", "file://a/b", f"{mirror.repository}", "--from-dir", other).refused(
+            "untrusted-release", hint=ALLOWED
+        )
+
+
+def test_signatures_travel_from_disk_to_disk_with_the_release(
+    quay: Quay, loaded_disk: Path, tmp_path: Path, mirror: Mirror
+) -> None:
+    other = tmp_path / "other"
+    name = "file://openshift/release"
+    airferry("image", "mirror", name, name, "--from-dir", loaded_disk, "--dir", other).done()
+    mirror.load_release(other, quay.release, tmp_path / "files").done()
+
+
+def test_other_images_on_the_same_disk_are_not_held_up(quay: Quay, shady_disk: Path, mirror: Mirror) -> None:
+    image = f"quay.io/{quay.release.release_repository}@{quay.release.digest}"
+    path = "openshift/release"
+    airferry("image", "mirror", image, "file://my/tool:1", "--dir", shady_disk, *quay.flags(trusted=False)).done()
+    both = (f"file://my/tool:1={mirror.repository}:tool", f"file://{path}:4.12.0-x86_64-etcd={mirror.repository}:etcd")
+    load = ("image", "mirror", "--from-dir", shady_disk, "--dest-insecure")
+    airferry(*load, *both).refused("untrusted-release")
+    airferry(*load, both[0]).done()
+
+
+def test_with_a_disk_only_its_own_signatures_count(
+    quay: Quay, loaded_disk: Path, mirror: Mirror, tmp_path: Path
+) -> None:
+    run = mirror.load_release(loaded_disk, quay.release, tmp_path, "--signature-store", quay.server.signature_store_url)
+    run.refused("usage", "--signature-store", str(loaded_disk / "config"))
+    assert not quay.server.requests
+
+
+def test_a_disk_that_nobody_promised_anything_about_is_worth_a_warning(
+    quay: Quay, loaded_disk: Path, tmp_path: Path
+) -> None:
+    """Such as one that oc wrote, or that lost our records."""
+    extract = ("release", "extract", "4.12.0", "--from-dir", loaded_disk, "--command", "oc", "--to", tmp_path / "tools")
+    assert "ever verified" not in airferry(*extract).done().err
+    shutil.rmtree(loaded_disk / "airferry" / "releases")
+    warned = airferry(*extract).done()
+    assert f"warning: nothing on {loaded_disk} shows that release 4.12.0 was ever verified" in warned.err
+
+
+def test_the_tool_is_not_put_on_a_disk_for_a_release_that_is_refused(
+    shady: Quay, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFERRY_EXECUTABLE", "/bin/true")
+    mirror_unsigned(shady, disk, "--with-tool").refused("untrusted-release")
+    assert look_at(disk) == {}
 
 
 def test_a_later_verified_run_clears_the_mark(quay: Quay, disk: Path, mirror: Mirror, undisturbed: object) -> None:

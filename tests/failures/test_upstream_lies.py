@@ -60,7 +60,7 @@ def test_a_part_that_came_is_kept_for_the_next_run(
         came = 2_500 * KIB
         quay.fails(about(large, BreakOff(came), times=1), about(large, BreakOff(0)))
         quay.mirror(disk).left_gaps("machine-os-content: ", "broken off again and again", "bytes")
-        assert [gap["code"] for gap in ledger(disk / "manifests")] == ["interrupted-transfer"]
+        assert [gap["code"] for gap in ledger(disk)] == ["interrupted-transfer"]
         kept = (disk / ".airferry" / "partial" / large.replace(":", "-")).stat().st_size
         # A connection that is reset may lose what the kernel had not handed out yet.
         assert came - 2048 * KIB <= kept <= came
@@ -90,7 +90,7 @@ def test_wrong_bytes_never_get_a_name(
     # What is missing at the end is asked for again, so that must fail as well.
     quay.fails(about(layer, effect, times=1), about(layer, BreakOff(0)))
     quay.mirror(disk).left_gaps("warning: cli: ", layer, word)
-    assert [(gap["name"], gap["code"]) for gap in ledger(disk / "manifests")] == [("cli", code)]
+    assert [(gap["name"], gap["code"]) for gap in ledger(disk)] == [("cli", code)]
     assert is_sound(disk)
     assert missing_tags(disk, undisturbed) == {"4.12.0-x86_64-cli"}
     quay.heals()

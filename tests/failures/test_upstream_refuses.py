@@ -94,6 +94,7 @@ def test_the_wait_that_a_registry_asks_for_is_kept_to(quay: Quay, disk: Path, un
 GAPS: dict[str, tuple[Endpoint, Effect, str, str]] = {
     "403": (Endpoint.MANIFEST, Answer(403), "denied", "does not allow"),
     "404": (Endpoint.MANIFEST, Answer(404), "not-found", "has no manifest"),
+    "500": (Endpoint.MANIFEST, Answer(500), "registry-failed", "answered 500"),
     "403 to a layer": (Endpoint.BLOB, Answer(403), "denied", "does not allow"),
     "404 to a layer": (Endpoint.BLOB, Answer(404), "not-found", "has no blob"),
     "500 to a layer": (Endpoint.BLOB, Answer(500), "registry-failed", "answered 500"),
@@ -111,7 +112,7 @@ def test_one_refused_component_is_a_gap_and_the_rest_crosses(
     target = digest if endpoint is Endpoint.MANIFEST else own_layer(quay.store, digest)
     quay.fails(Rule(endpoint, effect, containing=target.removeprefix("sha256:"), times=None))
     quay.mirror(disk).left_gaps("warning: etcd: ", quay.host, reason, "pods of etcd cannot start", "4.12.0")
-    (gap,) = ledger(disk / "manifests")
+    (gap,) = ledger(disk)
     assert (gap["name"], gap["code"]) == ("etcd", code)
     assert is_sound(disk)
     assert missing_tags(disk, undisturbed) == {"4.12.0-x86_64-etcd"}
@@ -145,3 +146,14 @@ def test_a_registry_that_is_not_there_is_named(disk: Path, unused_port: int) -> 
     run = airferry("release", "mirror", "registry.invalid/a/b:1", "--to-dir", disk, "--retry-delay", "0.01")
     run.refused("unreachable", "registry.invalid cannot be resolved")
     assert look_at(disk) == {}
+
+
+def test_a_registry_that_fails_with_everything_ends_the_run_and_not_image_after_image(
+    quay: Quay, disk: Path, undisturbed: dict[str, Entry]
+) -> None:
+    """One failure is a gap; five in a row, and nothing in between, are an outage."""
+    quay.fails(Rule(Endpoint.MANIFEST, Answer(500), containing="art-dev", times=None))
+    quay.mirror(disk, "--retry-times", "0").refused("registry-failed", "answered 500")
+    quay.heals()
+    quay.mirror(disk).done()
+    assert look_at(disk) == undisturbed

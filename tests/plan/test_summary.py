@@ -63,8 +63,8 @@ def test_the_numbers_have_stable_names_in_json() -> None:
         "tags": 1,
         "blobs": 2,
         "mounts": 0,
-        "moved_bytes": 1500,
-        "shared_bytes": 0,
-        "already_there_blobs": 0,
-        "already_there_bytes": 0,
+        "movedBytes": 1500,
+        "sharedBytes": 0,
+        "alreadyThereBlobs": 0,
+        "alreadyThereBytes": 0,
     }

@@ -48,7 +48,8 @@ def request(
     optional: bool = False,
     name: str = "",
 ) -> CopyRequest:
-    return CopyRequest(Reference(source, None, root.digest), destination, tags, name, optional)
+    attached_to = Digest.of(b"image") if optional else None
+    return CopyRequest(Reference(source, None, root.digest), destination, tags, name, attached_to)
 
 
 def survey_of(*roots: CopyRequest, manifests: Iterable[Manifest], **more: object) -> Survey:

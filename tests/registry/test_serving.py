@@ -4,6 +4,9 @@ import asyncio
 import os
 import ssl
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +16,17 @@ from cryptography import x509
 
 from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
 from airferry.oci import Digest
-from airferry.registry import RegistryStore, Settings, TlsFiles, init, is_initialized, serve, serve_store
+from airferry.registry import (
+    RegistryStore,
+    Settings,
+    TlsFiles,
+    add_hosts,
+    certified_hosts,
+    init,
+    is_initialized,
+    serve,
+    serve_store,
+)
 from airferry.registry.certificates import make_ca, make_leaf, server_context
 from airferry.registry.errors import CertificateError, InUseError, NotFoundError, ReadOnlyError
 from airferry.registry.metadata import Metadata
@@ -21,6 +34,7 @@ from airferry.registry.settings import parse_listen
 
 HOSTS = ["mirror.example.com", "localhost", "127.0.0.1", "::1"]
 ANYWHERE = "127.0.0.1:0"
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -204,15 +218,33 @@ def test_metadata_of_a_newer_airferry_is_refused(tmp_path: Path) -> None:
         Metadata(file)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@contextmanager
+def plain_folder() -> Iterator[Path]:
+    """Give a folder whose modes count. A process of root's, who may write anywhere, is nobody's meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:  # not below tmp_path, which others may not enter
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
 async def test_a_folder_that_cannot_be_written_is_refused(root: Path) -> None:
-    root.chmod(0o500)
-    try:
-        with pytest.raises(ReadOnlyError):
-            async with serve(Settings.read(root, listen=ANYWHERE)):
+    async with serve(Settings.read(root, listen=ANYWHERE)):
+        pass  # what this imports when it is first needed, nobody may not read
+    with plain_folder() as folder:
+        init(folder / "registry", HOSTS)
+        async with serve(Settings.read(folder / "registry", listen=ANYWHERE)):
+            pass
+        (folder / "registry").chmod(0o500)
+        with pytest.raises(ReadOnlyError, match=str(folder)):
+            async with serve(Settings.read(folder / "registry", listen=ANYWHERE)):
                 pass
-    finally:
-        root.chmod(0o700)
+        (folder / "registry").chmod(0o700)
 
 
 async def test_stale_uploads_are_swept_at_the_start_and_fresh_ones_stay(root: Path) -> None:
@@ -256,3 +288,43 @@ async def test_a_push_under_way_is_finished_before_it_stops() -> None:
         asyncio.get_running_loop().call_soon(stopping.set)
     assert await pushing == 201
     await store.close()
+
+
+def test_a_name_is_added_once_however_it_is_written(root: Path) -> None:
+    ca, key = (root / "ca.crt").read_bytes(), (root / "server.key").read_bytes()
+    assert add_hosts(root, ["new.example.com", "NEW.example.com", "LOCALHOST", "0:0:0:0:0:0:0:1", "192.0.2.1"]) == (
+        "new.example.com",
+        "192.0.2.1",
+    )
+    files = Settings.read(root).tls
+    assert files is not None
+    assert certified_hosts(files) == (*HOSTS, "new.example.com", "192.0.2.1")
+    assert ((root / "ca.crt").read_bytes(), (root / "server.key").read_bytes()) == (ca, key)
+    leaf, issuer = x509.load_pem_x509_certificates((root / "server.crt").read_bytes())
+    leaf.verify_directly_issued_by(issuer)
+    assert server_context(files) is not None, "certificate and key belong together"
+    before = (root / "server.crt").read_bytes()
+    assert add_hosts(root, HOSTS) == ()
+    assert (root / "server.crt").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["ca.key", "ca.crt"])
+def test_without_its_ca_a_registry_gets_no_new_name(root: Path, missing: str) -> None:
+    (root / missing).unlink()
+    before = (root / "server.crt").read_bytes()
+    with pytest.raises(UsageError, match="no name can be added"):
+        add_hosts(root, ["new.example.com"])
+    assert add_hosts(root, ["localhost"]) == (), "it has that name"
+    assert (root / "server.crt").read_bytes() == before
+
+
+@pytest.mark.parametrize("host", ["", "a b", "host:8443", "https://host"])
+def test_a_name_that_is_none_is_not_added(root: Path, host: str) -> None:
+    with pytest.raises(UsageError):
+        add_hosts(root, [host])
+
+
+def test_a_file_that_is_no_certificate_has_no_names(root: Path) -> None:
+    (root / "server.crt").write_text("hello")
+    with pytest.raises(CertificateError, match=r"server\.crt"):
+        add_hosts(root, ["new.example.com"])

@@ -25,7 +25,7 @@ def ask(source: MemoryPlace, target: str, name: str = "", *, path: str = "a", op
     """Ask for a digest or tag of ``source``."""
     repository = Repository(source.place, path)
     reference = Reference(repository, None, Digest.parse(target)) if ":" in target else Reference(repository, target)
-    return CopyRequest(reference, Repository(MIRROR, "into"), (), name, optional)
+    return CopyRequest(reference, Repository(MIRROR, "into"), (), name, Digest.of(b"image") if optional else None)
 
 
 async def look(source: MemoryPlace, *requests: CopyRequest) -> Findings:

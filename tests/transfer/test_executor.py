@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from airferry.content.breaker import FATAL
 from airferry.content.errors import (
     CertificateError,
     DeniedError,
@@ -24,7 +25,6 @@ from airferry.errors import AirferryError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Repository
 from airferry.plan import CopyBlob, MountBlob, Plan, PutManifest, PutTag, Step
 from airferry.transfer import carry_out, gaps_of
-from airferry.transfer.outcome import FATAL
 
 from .freight import Freight, carried_out, plan_of, settled
 

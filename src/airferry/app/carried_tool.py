@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from airferry.app.mirror_release import MirrorRelease
 from airferry.app.narration import Narrator
+from airferry.app.release_request import MirrorRelease
 from airferry.content.errors import DamagedError
 from airferry.content.filesystem import (
     READABLE,
@@ -42,10 +42,9 @@ async def carry_tool(asked: MirrorRelease, narrator: Narrator) -> MirrorRelease:
 
     The executable is the running program when that is one self-contained file, else the file that
     ``$AIRFERRY_EXECUTABLE`` names, as ``make dist`` builds it. Raises UsageError when there is none that runs
-    everywhere, or no disk to put it on; DamagedError when the disk does not give back what was written.
+    everywhere; DamagedError when the disk does not give back what was written.
     """
-    if asked.to_dir is None:
-        raise UsageError("--with-tool puts the executable on a disk, and there is none", hint="add --to-dir=FOLDER")
+    assert asked.to_dir is not None, "a checked request for the tool has a disk"
     executable = find_executable(os.environ, frozen=bool(getattr(sys, "frozen", False)))
     name = await asyncio.to_thread(tool_name, executable)
     if not asked.options.dry_run:

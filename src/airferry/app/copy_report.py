@@ -1,17 +1,43 @@
 """What a copy came to, as values, as lines and as JSON."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from airferry.errors import ExitCode
 from airferry.oci import Digest
 from airferry.plan import CopyRequest, Gap, Summary
+from airferry.quantities import print_binary_size, print_decimal_size, print_duration
 from airferry.transfer import Outcome
+
+_ASSUMED_BYTES_PER_SECOND = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long the blobs will take: as fast as the last copy to the same place, where there was one."""
+
+    seconds: float
+    bytes_per_second: float
+    measured: bool
+
+    @classmethod
+    def of(cls, size_bytes: int, measured_bytes_per_second: float | None) -> "Estimate":
+        """Return the estimate for ``size_bytes``, at an assumed rate when none was measured."""
+        rate = measured_bytes_per_second or _ASSUMED_BYTES_PER_SECOND
+        return cls(size_bytes / rate, rate, measured_bytes_per_second is not None)
+
+    def __str__(self) -> str:
+        """As people read it."""
+        basis = "as fast as last time" if self.measured else "assumed"
+        return f"{print_duration(self.seconds)} at {print_decimal_size(self.bytes_per_second)}/s ({basis})"
 
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """What a copy came to. ``arrived`` pairs each request that is complete with its digest."""
+    """What a copy came to. ``arrived`` pairs each request that is complete with its digest.
+
+    Attachments are among the requests where they were looked for: not with images known complete from an earlier run.
+    """
 
     requests: tuple[CopyRequest, ...]
     arrived: tuple[tuple[CopyRequest, Digest], ...]
@@ -19,9 +45,8 @@ class CopyReport:
     summary: Summary
     outcome: Outcome
     seconds: float
+    estimate: Estimate
     dry_run: bool = False
-    estimate: str = ""
-    digests: dict[CopyRequest, Digest] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -30,11 +55,12 @@ class CopyReport:
 
     @property
     def lines(self) -> list[str]:
-        """``DIGEST REPOSITORY[:TAG]`` for every image in place, sorted, as oc prints them."""
+        """``DIGEST REPOSITORY[:TAG]`` for every image asked for that is in place, sorted, as oc prints them."""
         return sorted(
             f"{digest} {request.destination}{f':{tag}' if tag else ''}"
             for request, digest in self.arrived
             for tag in request.tags or ("",)
+            if not request.optional
         )
 
     @property
@@ -57,19 +83,19 @@ class CopyReport:
         """Return the report as a JSON object with stable keys."""
         return {
             "dryRun": self.dry_run,
-            "images": [
-                {
-                    "name": request.name,
-                    "source": str(request.source),
-                    "digest": digest,
-                    "destination": str(request.destination),
-                    "tags": list(request.tags),
-                }
+            "images": [_copied_to_json(*copied) for copied in self.arrived if not copied[0].optional],
+            "attachments": [
+                {**_copied_to_json(request, digest), "attachedTo": request.attached_to}
                 for request, digest in self.arrived
+                if request.optional
             ],
             "gaps": [gap_to_json(gap) for gap in self.gaps],
             "plan": self.summary.to_json(),
-            "estimate": self.estimate,
+            "estimate": {
+                "seconds": round(self.estimate.seconds, 3),
+                "bytesPerSecond": round(self.estimate.bytes_per_second),
+                "measured": self.estimate.measured,
+            },
             "moved": {
                 "bytes": self.outcome.moved_bytes,
                 "blobs": self.outcome.copied_blobs,
@@ -77,6 +103,27 @@ class CopyReport:
                 "seconds": round(self.seconds, 3),
             },
         }
+
+
+def print_summary(summary: Summary, held: int, estimate: Estimate) -> str:
+    """Return the plan in a line; ``held`` images are known to be complete."""
+    known = f", {held} known complete" if held else ""
+    to_move, shared = print_binary_size(summary.moved_bytes), print_binary_size(summary.shared_bytes)
+    there = f"{summary.already_there_blobs} already there ({print_binary_size(summary.already_there_bytes)})"
+    return (
+        f"info: {summary.images} images{known}: {summary.blobs} blobs to move ({to_move}), {summary.mounts} to mount, "
+        f"{shared} shared, {there}; {estimate}"
+    )
+
+
+def _copied_to_json(request: CopyRequest, digest: Digest) -> dict[str, Any]:
+    return {
+        "name": request.name,
+        "source": str(request.source),
+        "digest": digest,
+        "destination": str(request.destination),
+        "tags": list(request.tags),
+    }
 
 
 def gap_to_json(gap: Gap) -> dict[str, str]:

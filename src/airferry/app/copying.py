@@ -1,43 +1,50 @@
-"""The one pipeline behind every copy: survey, plan, reserve, transfer, record. Which places are involved,
+"""The one pipeline behind every copy: survey, plan, reserve, transfer, remember. Which places are involved,
 and what the images mean, is the caller's business.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from airferry.app.copy_report import CopyReport
+from airferry.app.copy_report import CopyReport, Estimate, print_summary
+from airferry.app.known_images import believed, remember, still_there
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.app.whole_on_disk import lost_on_disk
+from airferry.content.breaker import Breaker
 from airferry.content.errors import NotFoundError, UnreachableError
 from airferry.content.protocol import Mounting, Reserving
 from airferry.errors import AirferryError
 from airferry.oci import Digest, Place
-from airferry.plan import CopyBlob, CopyRequest, Gap, Plan, Step, Summary, plan_copies, summarize
+from airferry.plan import CopyBlob, CopyRequest, Gap, Plan, Step, plan_copies, summarize
 from airferry.plan.outline import outline
 from airferry.plan.platforms import PlatformFilter, filter_list
 from airferry.plan.summary import bytes_to_write
 from airferry.quantities import print_binary_size, print_decimal_size, print_duration
 from airferry.survey import Findings, Holdings, find_attachments, survey_destinations, survey_sources
 from airferry.survey.destinations import as_survey
-from airferry.survey.sources import MISSING
 from airferry.transfer import Outcome, carry_out, gaps_of
-from airferry.transfer.held import HeldRecord
 
 _EVENT_FROM_BYTES = 16 * 1024
-_KINDS: dict[str, type[AirferryError]] = {kind.code: kind for kind in MISSING}
-_ASSUMED_BYTES_PER_SECOND = 50 * 1024 * 1024
+
+
+class Tolerance(StrEnum):
+    """What a copy goes on past, to end with gaps. Each value includes those before it."""
+
+    NOTHING = "nothing: a source that cannot be read stops it before anything is copied"
+    MISSING = "sources that do not exist"
+    BROKEN = "whatever is wrong with one image"
+    FAILURES = "registries that cannot be reached, or refuse everything"
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOptions:
-    """How a copy is carried out. ``stop_at_gaps`` stops after planning when a source is missing."""
+    """How a copy is carried out."""
 
     dry_run: bool = False
     attachments: bool = True
     refresh: bool = False
-    stop_at_gaps: bool = False
+    tolerance: Tolerance = Tolerance.BROKEN
     force: bool = False
     mount: bool = True
     workers: int = 8
@@ -50,179 +57,210 @@ async def copy_images(
     narrator: Narrator,
     *,
     platforms: PlatformFilter | None = None,
+    gaps: Sequence[Gap] = (),
 ) -> CopyReport:
     """Bring every request to its destination, or with ``dry_run`` say what that would take.
 
-    ``platforms`` filters lists, which changes digests; the narrator is told of each.
+    ``platforms`` filters lists, which changes digests; the narrator is told of each. ``gaps`` are those known before.
 
-    Raises what would hit every image alike, and with ``stop_at_gaps`` the first missing source; everything
-    that was done stays done, and the same call again goes on from there.
+    Raises what ``options.tolerance`` does not cover, and what stopped everything; all that was done stays done, and
+    the same call again goes on from there.
     """
-    started = time.monotonic()
-    if not options.dry_run:
-        await _reserve(requests, places, {})
-    held, open_requests = await _set_held_aside(requests, places, options, narrator, platforms)
-    findings, attachments = await _look_at_sources(open_requests, places, options, narrator, platforms)
-    wanted = (*open_requests, *attachments)
-    holdings, mountable = await _look_at_destinations(wanted, findings, places, options, narrator)
-    survey = as_survey(findings, holdings)
-    plan = plan_copies(wanted, survey, can_mount=mountable)
-    summary = summarize(plan, images=len(requests))
-    narrator.note(outline(plan, survey, wanted))
-    estimate = _estimate(summary, wanted, places)
-    narrator.note(f"info: Planning completed in {print_duration(time.monotonic() - started)}")
-    narrator.note(_print_summary(summary, len(held), estimate))
-    if findings.gaps and options.stop_at_gaps:
-        _stop(findings.gaps)
-    if options.dry_run:
+    return await _Copy(requests, places, options, narrator, platforms, gaps).carry_out()
+
+
+class _Copy:
+    """One copy on its way through the pipeline."""
+
+    def __init__(
+        self,
+        requests: Sequence[CopyRequest],
+        places: Places,
+        options: CopyOptions,
+        narrator: Narrator,
+        platforms: PlatformFilter | None,
+        gaps: Sequence[Gap],
+    ) -> None:
+        self._requests = requests
+        self._places = places
+        self._options = options
+        self._narrator = narrator
+        self._platforms = platforms
+        self._gaps = list(gaps)
+        self._breaker = Breaker(go_on=options.tolerance is Tolerance.FAILURES)
+
+    async def carry_out(self) -> CopyReport:
+        started = time.monotonic()
+        narrator, dry_run = self._narrator, self._options.dry_run
+        if not dry_run:
+            await self._reserve({})
+        held = await self._known_complete()
+        wanted = [request for request in self._requests if request not in held]
+        findings, attachments = await self._look_at_sources(wanted)
+        holdings, mountable = await self._look_at_destinations((*wanted, *attachments), findings)
+        wanted = [request for request in (*wanted, *attachments) if request.destination not in holdings.lost]
+        survey = as_survey(findings, holdings)
+        plan = plan_copies(wanted, survey, can_mount=mountable)
+        summary = summarize(plan, images=len(self._requests))
+        estimate = self._estimate(summary.moved_bytes)
+        narrator.note(outline(plan, survey, tuple(wanted)))
+        narrator.note(f"info: Planning completed in {print_duration(time.monotonic() - started)}")
+        narrator.note(print_summary(summary, len(held), estimate))
+        self._stop_at_gaps()
         outcome = Outcome()
-        gaps: tuple[Gap, ...] = tuple(findings.gaps)
-        narrator.note("info: Dry run complete")
-    else:
-        outcome = await _transfer(plan, wanted, places, options, narrator)
-        gaps = (*findings.gaps, *gaps_of(outcome, plan, wanted, survey))
-        if options.attachments and platforms is None:
-            # What was left out on purpose must not pass for complete in a later run.
-            _record(wanted, findings, gaps, places)
-    narrator.done()
-    incomplete = {gap.request for gap in gaps}
-    roots = {**held, **findings.roots}
-    arrived = [(request, roots[request]) for request in (*requests, *attachments) if request in roots]
-    return CopyReport(
-        requests=(*requests, *attachments),
-        arrived=tuple((request, digest) for request, digest in arrived if request not in incomplete),
-        gaps=gaps,
-        summary=summary,
-        outcome=outcome,
-        seconds=time.monotonic() - started,
-        dry_run=options.dry_run,
-        estimate=estimate,
-        digests=roots,
-    )
-
-
-async def _reserve(requests: Sequence[CopyRequest], places: Places, sizes: dict[Place, int]) -> None:
-    for place in sorted({request.destination.place for request in requests}):
-        sink = places.sink(place)
-        if isinstance(sink, Reserving):
-            await sink.reserve(sizes.get(place, 0))
-
-
-async def _set_held_aside(
-    requests: Sequence[CopyRequest],
-    places: Places,
-    options: CopyOptions,
-    narrator: Narrator,
-    platforms: PlatformFilter | None,
-) -> tuple[dict[CopyRequest, Digest], list[CopyRequest]]:
-    """Split off the requests that the record of an earlier run, and one question each, prove complete."""
-    held: dict[CopyRequest, Digest] = {}
-    if options.refresh or options.force or platforms is not None:
-        return held, list(requests)
-    now = time.time()
-    candidates = [
-        request
-        for request in requests
-        if request.source.digest is not None
-        and places.held(request.destination.place).holds(request.destination, request.source.digest, now=now)
-    ]
-    if candidates:
-        narrator.phase("asking for known images", steps=len(candidates))
-    questions = Findings()
-    for request in candidates:
-        assert request.source.digest is not None
-        questions.roots[request] = request.source.digest
-    tagged = [request for request in candidates if request.tags]
-    untagged = [request for request in candidates if not request.tags]
-    answers = await survey_destinations(
-        tagged, questions, places.sink, on_asked=lambda: narrator.advance(steps=1), tags_only=True
-    )
-    more = await survey_destinations(untagged, questions, places.sink, on_asked=lambda: narrator.advance(steps=1))
-    lost = await lost_on_disk(questions.roots, places)
-    for request in candidates:
-        digest = questions.roots[request]
-        tags_right = all(answers.tags.get((request.destination, tag)) == digest for tag in request.tags)
-        if request not in lost and tags_right and (request.tags or digest in more.present.get(request.destination, ())):
-            held[request] = digest
+        if dry_run:
+            narrator.note("info: Dry run complete")
         else:
-            places.held(request.destination.place).forget(request.destination, digest)
-    return held, [request for request in requests if request not in held]
-
-
-async def _look_at_sources(
-    requests: Sequence[CopyRequest],
-    places: Places,
-    options: CopyOptions,
-    narrator: Narrator,
-    platforms: PlatformFilter | None,
-) -> tuple[Findings, tuple[CopyRequest, ...]]:
-    narrator.phase("reading manifests", steps=len(requests))
-    findings = await survey_sources(
-        requests,
-        places.source,
-        on_read=lambda manifest: narrator.advance(steps=1),
-        want_child=platforms.wants if platforms is not None else lambda child: True,
-    )
-    if platforms is not None:
-        _filter_lists(requests, findings, platforms, narrator)
-    if not options.attachments:
-        return findings, ()
-    narrator.phase("looking for signatures and referrers", steps=len(findings.roots))
-    attachments = await find_attachments(requests, findings, places.source, on_asked=lambda: narrator.advance(steps=1))
-    return findings, attachments
-
-
-def _filter_lists(
-    requests: Sequence[CopyRequest], findings: Findings, platforms: PlatformFilter, narrator: Narrator
-) -> None:
-    """Replace each list by what the filter leaves of it."""
-    for request in requests:
-        root = findings.roots.get(request)
-        if root is None or not findings.manifests[root].is_index:
-            continue
-        filtered = filter_list(findings.manifests[root], platforms, findings.manifests, str(request.source))
-        narrator.warn(filtered.note)
-        findings.manifests[filtered.manifest.digest] = filtered.manifest
-        findings.roots[request] = filtered.manifest.digest
-
-
-async def _look_at_destinations(
-    requests: Sequence[CopyRequest], findings: Findings, places: Places, options: CopyOptions, narrator: Narrator
-) -> tuple[Holdings, set[Place]]:
-    destinations = {request.destination.place for request in requests}
-    if options.force:
-        return Holdings(), set()
-    narrator.phase("asking the destination")
-    try:
-        holdings = await survey_destinations(
-            requests, findings, places.sink, on_asked=lambda: narrator.advance(steps=1)
+            outcome = await self._transfer(plan)
+            self._gaps += gaps_of(outcome, plan, wanted, survey)
+            if self._options.attachments and self._platforms is None:
+                # What was left out on purpose must not pass for complete in a later run.
+                remember(wanted, findings, self._gaps, self._places)
+        narrator.done()
+        arrived = self._arrived((*self._requests, *attachments), {**held, **findings.roots})
+        if outcome.failures and not outcome.done and not arrived and not self._goes_on:
+            raise outcome.failures[0].error
+        return CopyReport(
+            requests=(*self._requests, *attachments),
+            arrived=arrived,
+            gaps=tuple(self._gaps),
+            summary=summary,
+            outcome=outcome,
+            seconds=time.monotonic() - started,
+            estimate=estimate,
+            dry_run=dry_run,
         )
-    except UnreachableError as error:
-        # A dry run is often made where the mirror cannot be reached: its text is wanted all the same.
-        if not options.dry_run:
-            raise
-        narrator.warn(f"{error.message}; planning as if it were empty")
-        return Holdings(), set()
-    mountable = {place for place in destinations if options.mount and isinstance(places.sink(place), Mounting)}
-    return holdings, mountable
 
+    @property
+    def _goes_on(self) -> bool:
+        return self._options.tolerance is Tolerance.FAILURES
 
-async def _transfer(
-    plan: Plan, requests: Sequence[CopyRequest], places: Places, options: CopyOptions, narrator: Narrator
-) -> Outcome:
-    destinations = {request.destination.place for request in requests}
-    await _reserve(requests, places, {place: bytes_to_write(plan, place) for place in destinations})
-    total = sum(step.blob.size_bytes for step in plan.steps if isinstance(step, CopyBlob))
-    narrator.phase("copying", steps=len(plan.steps), size_bytes=total)
-    started = time.monotonic()
-    outcome = await carry_out(plan, places.source, places.sink, workers=options.workers, progress=_Told(narrator))
-    seconds = time.monotonic() - started
-    rate = outcome.moved_bytes / max(seconds, 1e-6)
-    narrator.note(f"info: Mirroring completed in {print_duration(seconds)} ({print_decimal_size(rate)}/s)")
-    if seconds > 1:
-        for place in destinations:
-            places.held(place).bytes_per_second = rate
-    return outcome
+    @property
+    def _destinations(self) -> list[Place]:
+        return sorted({request.destination.place for request in self._requests})
+
+    async def _reserve(self, sizes: Mapping[Place, int]) -> None:
+        for place in self._destinations:
+            sink = self._places.sink(place)
+            if isinstance(sink, Reserving):
+                await sink.reserve(sizes.get(place, 0))
+
+    async def _known_complete(self) -> dict[CopyRequest, Digest]:
+        """Return the requests that the record of an earlier run, and one question each, prove complete."""
+        if self._options.refresh or self._options.force or self._platforms is not None:
+            return {}
+        candidates = believed(self._requests, self._places)
+        if candidates:
+            self._narrator.phase("asking for known images", steps=len(candidates))
+        return await still_there(candidates, self._places, self._breaker, self._count_step)
+
+    async def _look_at_sources(self, requests: Sequence[CopyRequest]) -> tuple[Findings, tuple[CopyRequest, ...]]:
+        """Read the manifests, and those of what is attached to them; what cannot be read becomes a gap."""
+        self._narrator.phase("reading manifests", steps=len(requests))
+        findings = await survey_sources(
+            requests,
+            self._places.source,
+            on_read=lambda manifest: self._count_step(),
+            want_child=self._platforms.wants if self._platforms is not None else lambda child: True,
+            breaker=self._breaker,
+        )
+        if self._platforms is not None:
+            self._filter_lists(requests, findings, self._platforms)
+        attachments: tuple[CopyRequest, ...] = ()
+        if self._options.attachments:
+            self._narrator.phase("looking for signatures and referrers", steps=len(findings.roots))
+            attachments = await find_attachments(
+                requests, findings, self._places.source, on_asked=self._count_step, breaker=self._breaker
+            )
+        self._gaps += findings.gaps
+        return findings, attachments
+
+    def _filter_lists(self, requests: Sequence[CopyRequest], findings: Findings, platforms: PlatformFilter) -> None:
+        """Replace each list by what the filter leaves of it."""
+        for request in requests:
+            root = findings.roots.get(request)
+            if root is None or not findings.manifests[root].is_index:
+                continue
+            filtered = filter_list(findings.manifests[root], platforms, findings.manifests, str(request.source))
+            self._narrator.warn(filtered.note)
+            findings.manifests[filtered.manifest.digest] = filtered.manifest
+            findings.roots[request] = filtered.manifest.digest
+
+    async def _look_at_destinations(
+        self, requests: Sequence[CopyRequest], findings: Findings
+    ) -> tuple[Holdings, set[Place]]:
+        """Return what destinations hold, and which of them take blobs over; what is lost to us becomes a gap."""
+        if self._options.force:
+            return Holdings(), set()
+        self._narrator.phase("asking the destination")
+        try:
+            holdings = await survey_destinations(
+                requests, findings, self._places.sink, on_asked=self._count_step, breaker=self._breaker
+            )
+        except UnreachableError as error:
+            # A dry run is often made where the mirror cannot be reached: its text is wanted all the same.
+            if not self._options.dry_run:
+                raise
+            self._narrator.warn(f"{error.message}; planning as if it were empty")
+            return Holdings(), set()
+        for request in requests:
+            lost = holdings.lost.get(request.destination)
+            if lost is not None and request in findings.roots:
+                self._gaps.append(Gap(request, str(request.destination), lost.code, lost.message))
+        if not self._options.mount:
+            return holdings, set()
+        return holdings, {place for place in self._destinations if isinstance(self._places.sink(place), Mounting)}
+
+    def _stop_at_gaps(self) -> None:
+        """Raise what the first gap is about, if gaps of its kind are not tolerated."""
+        if self._options.tolerance not in (Tolerance.NOTHING, Tolerance.MISSING):
+            return
+        is_missing_fine = self._options.tolerance is Tolerance.MISSING
+        gaps = [gap for gap in self._gaps if not (is_missing_fine and gap.code == NotFoundError.code)]
+        if not gaps:
+            return
+        kinds = {kind.code: kind for kind in AirferryError.__subclasses__()}
+        more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
+        raise kinds.get(gaps[0].code, NotFoundError)(
+            f"{gaps[0].request.source}: {gaps[0].reason}{more}; nothing was copied",
+            hint="--skip-missing leaves out what does not exist, --continue-on-error goes on past every failure",
+        )
+
+    async def _transfer(self, plan: Plan) -> Outcome:
+        await self._reserve({place: bytes_to_write(plan, place) for place in self._destinations})
+        total = sum(step.blob.size_bytes for step in plan.steps if isinstance(step, CopyBlob))
+        self._narrator.phase("copying", steps=len(plan.steps), size_bytes=total)
+        started = time.monotonic()
+        outcome = await carry_out(
+            plan,
+            self._places.source,
+            self._places.sink,
+            workers=self._options.workers,
+            progress=_Told(self._narrator),
+            breaker=self._breaker,
+        )
+        seconds = time.monotonic() - started
+        rate = outcome.moved_bytes / max(seconds, 1e-6)
+        self._narrator.note(f"info: Mirroring completed in {print_duration(seconds)} ({print_decimal_size(rate)}/s)")
+        if seconds > 1:
+            for place in self._destinations:
+                self._places.held(place).bytes_per_second = rate
+        return outcome
+
+    def _arrived(
+        self, requests: Sequence[CopyRequest], roots: Mapping[CopyRequest, Digest]
+    ) -> tuple[tuple[CopyRequest, Digest], ...]:
+        incomplete = {gap.request for gap in self._gaps}
+        return tuple(
+            (request, roots[request]) for request in requests if request in roots and request not in incomplete
+        )
+
+    def _estimate(self, size_bytes: int) -> Estimate:
+        measured = [self._places.held(place).bytes_per_second for place in self._destinations[:1]]
+        return Estimate.of(size_bytes, measured[0] if measured else None)
+
+    def _count_step(self) -> None:
+        self._narrator.advance(steps=1)
 
 
 class _Told:
@@ -241,50 +279,3 @@ class _Told:
 
     def finished(self, step: Step) -> None:
         self._narrator.advance(steps=1)
-
-
-def _record(
-    requests: Sequence[CopyRequest],
-    findings: Findings,
-    gaps: Sequence[Gap],
-    places: Places,
-) -> None:
-    """Remember what is complete; an image whose attachment failed is asked for again next time."""
-    now = time.time()
-    incomplete = {gap.request for gap in gaps}
-    holed = {request.destination for request in incomplete if request.optional}
-    records: set[Place] = set()
-    for request in requests:
-        if request in findings.roots and request not in incomplete and request.destination not in holed:
-            record: HeldRecord = places.held(request.destination.place)
-            record.note(request.destination, findings.roots[request], now=now)
-            records.add(request.destination.place)
-    for place in records:
-        places.held(place).save(now=now)
-
-
-def _stop(gaps: Sequence[Gap]) -> None:
-    first = gaps[0]
-    more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
-    raise _KINDS.get(first.code, NotFoundError)(
-        f"{first.request.source}: {first.reason}{more}; nothing was copied",
-        hint="--skip-missing leaves out what is missing, --continue-on-error goes on past every failure",
-    )
-
-
-def _estimate(summary: Summary, requests: Sequence[CopyRequest], places: Places) -> str:
-    measured = [places.held(request.destination.place).bytes_per_second for request in requests[:1]]
-    rate = measured[0] if measured and measured[0] else None
-    seconds = summary.moved_bytes / (rate or _ASSUMED_BYTES_PER_SECOND)
-    basis = "as fast as last time" if rate else "assumed"
-    return f"{print_duration(seconds)} at {print_decimal_size(rate or _ASSUMED_BYTES_PER_SECOND)}/s ({basis})"
-
-
-def _print_summary(summary: Summary, held: int, estimate: str) -> str:
-    known = f", {held} known complete" if held else ""
-    to_move, shared = print_binary_size(summary.moved_bytes), print_binary_size(summary.shared_bytes)
-    there = f"{summary.already_there_blobs} already there ({print_binary_size(summary.already_there_bytes)})"
-    return (
-        f"info: {summary.images} images{known}: {summary.blobs} blobs to move ({to_move}), {summary.mounts} to mount, "
-        f"{shared} shared, {there}; {estimate}"
-    )

@@ -17,6 +17,7 @@ from airferry.app.release_image import (
     read_release,
 )
 from airferry.app.release_records import read_record, refuse_unverified
+from airferry.app.release_trust import judge, published_at
 from airferry.app.tool_files import BoundToolWriter, ExtractedTool, archive_tool
 from airferry.content.errors import NotFoundError, UnsafeArchiveError
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, temporary_in, writing
@@ -75,17 +76,14 @@ async def extract_release(asked: ExtractRequest, places: Places, narrator: Narra
         raise UsageError("only one of --tools, --command or --file may be specified")
     narrator.phase("reading the release")
     reference = parse_release(asked.release, architecture=asked.architecture, disk=asked.disk)
-    if reference.repository.place.kind is PlaceKind.TREE:
-        disk = Path(reference.repository.place.address)
-        await refuse_unverified(disk, allow_unverified=asked.allow_unverified)
     release = await read_release(reference, places, architecture=asked.architecture, or_first=False)
+    pullspec = await _pullspec(asked, release, places, narrator)
     if asked.file is not None:
         return Extracted(content=_payload_file(release, asked.file))
     if asked.command is None and not asked.tools:
         return await _write_payload(release, asked.to)
     tools, archived = _select(asked, release)
     await asyncio.to_thread(_make_folder, asked.to)
-    pullspec = await _pullspec(release)
     if not archived:
         extracted = [await _extract_tool(tool, release, pullspec, asked.to, places, narrator) for tool in tools]
         return Extracted(tuple(item.file for item in extracted))
@@ -105,13 +103,27 @@ def _select(asked: ExtractRequest, release: OpenedRelease) -> tuple[Sequence[Too
     return tools, system.os is None
 
 
-async def _pullspec(release: OpenedRelease) -> str:
-    """Return what an installer is bound to: the place it was read from, or for a disk where it was published."""
+async def _pullspec(asked: ExtractRequest, release: OpenedRelease, places: Places, narrator: Narrator) -> str:
+    """Return what an installer is bound to: the place it was read from, or for a disk where it was published.
+
+    Raises UnverifiedReleaseError for a release that came to its disk unverified. A disk that airferry has no record on
+    (oc's own, say) is judged by the signatures on it, which is worth a warning only: nobody promised it was verified.
+    """
     place = release.reference.repository.place
     if place.kind is PlaceKind.REGISTRY:
         return str(release.reference)
-    record = await read_record(Path(place.address), release.digest) if place.kind is PlaceKind.TREE else None
-    return f"{record.published_at if record else OFFICIAL_REPOSITORY}@{release.digest}"
+    if place.kind is PlaceKind.LAYOUT:
+        return f"{OFFICIAL_REPOSITORY}@{release.digest}"
+    disk = Path(place.address)
+    if not asked.allow_unverified:
+        await refuse_unverified(disk, {release.digest})
+    record = await read_record(disk, release.digest)
+    if record is not None:
+        return f"{record.published_at}@{release.digest}"
+    trust = await judge(release.digest, places, disk=disk)
+    if not trust.is_trusted and not asked.allow_unverified:
+        narrator.warn(f"nothing on {disk} shows that release {release.payload.version} was ever verified")
+    return f"{published_at(trust)}@{release.digest}"
 
 
 async def _archive_tools(
@@ -188,9 +200,9 @@ async def _write_payload(release: OpenedRelease, to: Path) -> Extracted:
     """Write every file of the payload as it is."""
 
     def write() -> tuple[Path, ...]:
-        _make_folder(to)
         with writing(to):
             for name, content in sorted(release.image.files.items()):
+                _make_folder((to / name).parent)
                 replace_file(to / name, content, READABLE.file, durable=False)
         return tuple(to / name for name in sorted(release.image.files))
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.places import Places
+from airferry.app.release_records import refuse_unverified
 from airferry.content.errors import NotFoundError
 from airferry.content.unpack_select import PathMapping, select_layers, split_selector
 from airferry.content.unpack_tree import Extraction, ExtractOptions, extract_tree
 from airferry.errors import UsageError
-from airferry.oci import Manifest, Reference
+from airferry.oci import Manifest, PlaceKind, Reference
 from airferry.plan.platforms import PlatformFilter
 
 
@@ -21,18 +22,24 @@ class ImageExtract:
     files: tuple[str, ...] = ()
     tree: Path | None = None
     platforms: PlatformFilter
-    all_layers: bool = False
+    allow_unverified: bool = False
     only_files: bool = False
     confirm: bool = False
     dry_run: bool = False
 
 
 async def image_extract(asked: ImageExtract, places: Places) -> Extraction:
-    """Extract what is asked for. Raises NotFoundError when a file that was named is not in the image."""
+    """Extract what is asked for. Raises NotFoundError when a file that was named is not in the image.
+
+    Raises UnverifiedReleaseError for an image of a release that came to its disk unverified.
+    """
     name, selector = split_selector(asked.image)
     reference = Reference.parse(name, tree=str(asked.tree or "."))
     source = places.source(reference.repository.place)
-    manifest = await _manifest(reference, asked.platforms, places)
+    root = await _root(reference, places)
+    if reference.repository.place.kind is PlaceKind.TREE and not asked.allow_unverified:
+        await refuse_unverified(Path(reference.repository.place.address), {root.digest})
+    manifest = await _image_of(root, reference, asked.platforms, places)
     mappings = [PathMapping.parse(path) for path in asked.paths]
     mappings += [PathMapping.parse(f"{file}:.") for file in asked.files]
     layers = select_layers(manifest.layers, selector)
@@ -46,16 +53,20 @@ async def image_extract(asked: ImageExtract, places: Places) -> Extraction:
     )
 
 
-async def _manifest(reference: Reference, platforms: PlatformFilter, places: Places) -> Manifest:
+async def _root(reference: Reference, places: Places) -> Manifest:
     target = reference.digest or reference.tag
     if target is None:
         raise UsageError(f"{reference} names a repository, not an image", hint="add a tag or a digest")
-    source, path = places.source(reference.repository.place), reference.repository.path
-    manifest = await source.read_manifest(path, target)
-    if not manifest.is_index:
-        return manifest
-    for child in manifest.children:
+    return await places.source(reference.repository.place).read_manifest(reference.repository.path, target)
+
+
+async def _image_of(root: Manifest, reference: Reference, platforms: PlatformFilter, places: Places) -> Manifest:
+    """Return the image itself, or of a list the first that ``platforms`` wants."""
+    if not root.is_index:
+        return root
+    for child in root.children:
         if child.platform is not None and platforms.wants(child):
-            return await source.read_manifest(path, child.digest)
-    known = ", ".join(str(child.platform) for child in manifest.children if child.platform)
+            source = places.source(reference.repository.place)
+            return await source.read_manifest(reference.repository.path, child.digest)
+    known = ", ".join(str(child.platform) for child in root.children if child.platform)
     raise NotFoundError(f"{reference} is for none of the platforms asked for", hint=f"--filter-by-os: it has {known}")

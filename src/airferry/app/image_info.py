@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from airferry.app.image_config import read_image_config
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
-from airferry.errors import MalformedError, UsageError
+from airferry.errors import UsageError
 from airferry.oci import Descriptor, Digest, Manifest, Reference, mediatype
 from airferry.openshift.release.columns import align
 from airferry.openshift.release.describe import created_at, print_age
@@ -104,12 +103,7 @@ async def _describe(
 async def _read_config(manifest: Manifest, reference: Reference, places: Places) -> dict[str, Any] | None:
     if manifest.config is None or not mediatype.is_image_config(manifest.config.media_type):
         return None
-    raw = await places.read_blob(reference.repository, manifest.config)
-    try:
-        config = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedError(f"the configuration of {reference} is not JSON: {error}") from error
-    return config if isinstance(config, dict) else None
+    return await read_image_config(manifest, reference, places)
 
 
 def _child_to_json(child: Descriptor) -> dict[str, Any]:

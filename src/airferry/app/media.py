@@ -1,6 +1,7 @@
 """``media info`` and ``media verify``: what is on a disk, and whether it is whole."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 
@@ -14,11 +15,16 @@ from airferry.oci import Place, PlaceKind
 from airferry.quantities import print_binary_size
 from airferry.transfer.held import load_held
 
+logger = logging.getLogger(__name__)
+
 
 async def media_info(disk: Path) -> tuple[Inventory, tuple[ReleaseRecord, ...]]:
     """Return what is on ``disk``, and the releases it remembers. Raises NotFoundError."""
     require_tree(disk)
-    return await take_inventory(TreeFolder(disk)), await read_records(disk)
+    inventory = await take_inventory(TreeFolder(disk))
+    fields = {"disk": str(disk), "repositories": len(inventory.repositories), "size_bytes": inventory.size_bytes}
+    logger.info("disk looked at", extra=fields)
+    return inventory, await read_records(disk)
 
 
 async def media_verify(disk: Path, narrator: Narrator) -> Verification:
@@ -35,7 +41,10 @@ async def media_verify(disk: Path, narrator: Narrator) -> Verification:
         narrator.advance(steps=progress.done_files - done_files, size_bytes=progress.done_bytes - done_bytes)
         done_files, done_bytes = progress.done_files, progress.done_bytes
 
-    return await verify(TreeFolder(disk), told)
+    found = await verify(TreeFolder(disk), told)
+    fields = {"disk": str(disk), "files": found.files, "size_bytes": found.size_bytes, "faults": len(found.faults)}
+    logger.info("disk verified", extra=fields)
+    return found
 
 
 def require_tree(disk: Path) -> None:
@@ -54,6 +63,7 @@ async def media_discard(disk: Path, found: Verification) -> tuple[Path, ...]:
     if held.images:
         held.images.clear()
         await asyncio.to_thread(held.save, now=0.0)
+    logger.info("damaged files removed", extra={"disk": str(disk), "files": len(removed)})
     return removed
 
 

@@ -30,11 +30,15 @@ _OBJECT_NAME = "openshift-release"
 
 @dataclass(frozen=True, slots=True)
 class MirrorRules:
-    """Which sources are found at which mirrors. ``release_source`` alone is also pulled by tag."""
+    """Which sources are found at which mirrors.
+
+    ``release_source`` alone is also pulled by tag, from ``release_mirrors``, where the release image is.
+    """
 
     sources: tuple[str, ...]
     mirrors: tuple[str, ...]
-    release_source: str | None
+    release_source: str
+    release_mirrors: tuple[str, ...]
 
     def section(self, kind: MirrorKind) -> str:
         """Return the install-config section or the object named ``example``, as stdout shows them."""
@@ -47,19 +51,17 @@ class MirrorRules:
         """Return every file by name; the same rules give the same bytes."""
         entries = release_mirrors(self.sources, self.mirrors)
         digests = MirrorSet(MirrorKind.IDMS, entries, _OBJECT_NAME)
+        by_tag = release_mirrors([self.release_source], self.release_mirrors)
+        tags = MirrorSet(MirrorKind.ITMS, by_tag, _OBJECT_NAME)
         files = {
             "install-config-imageContentSources.yaml": print_fragment(MirrorKind.CONTENT_SOURCES, entries),
             "install-config-imageDigestSources.yaml": print_fragment(MirrorKind.DIGEST_SOURCES, entries),
             "imageContentSourcePolicy.yaml": print_documents([MirrorSet(MirrorKind.ICSP, entries, _OBJECT_NAME)]),
             "imageDigestMirrorSet.yaml": print_documents([digests]),
+            "imageTagMirrorSet.yaml": print_documents([tags]),
         }
-        sets = [digests]
-        if self.release_source is not None:
-            by_tag = release_mirrors([self.release_source], self.mirrors[:1])
-            sets.append(MirrorSet(MirrorKind.ITMS, by_tag, _OBJECT_NAME))
-            files["imageTagMirrorSet.yaml"] = print_documents(sets[1:])
         if self.mirrors != (UNKNOWN_MIRROR,):
-            files["registries.conf"] = print_registries_conf(pull_rules(sets))
+            files["registries.conf"] = print_registries_conf(pull_rules([digests, tags]))
             return files
         note = f"# {UNKNOWN_MIRROR} stands for the mirror; loading the disk there with airferry writes the real file.\n"
         return {name: note + text for name, text in files.items()}

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
-from airferry.app.copying import CopyOptions, copy_images
+from airferry.app.copying import CopyOptions, Tolerance, copy_images
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.app.release_records import refuse_unverified
+from airferry.app.release_records import carry_records, refuse_unverified
 from airferry.content.errors import NotFoundError
-from airferry.errors import UsageError
-from airferry.oci import PlaceKind, Reference
-from airferry.plan import CopyRequest
+from airferry.errors import AirferryError, UsageError
+from airferry.oci import Digest, PlaceKind, Reference
+from airferry.plan import CopyRequest, Gap
 from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments, parse_file
 from airferry.plan.platforms import PlatformFilter
 
@@ -33,15 +33,39 @@ class MirrorImages:
 
 
 async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator) -> CopyReport:
-    """Copy what the arguments and mapping files name. Lists are copied whole unless a filter is asked for."""
+    """Copy what the arguments and mapping files name. Lists are copied whole unless a filter is asked for.
+
+    From disk to disk, what is known about the releases that the images belong to travels along.
+    """
     mappings = await _mappings(asked)
-    await _refuse_unverified(mappings, allow_unverified=asked.allow_unverified)
     narrator.phase("resolving names")
-    requests = _once([request for mapping in mappings for request in await _requests(mapping, places)])
-    if not requests:
+    found: list[CopyRequest] = []
+    gaps: list[Gap] = []
+    for mapping in mappings:
+        try:
+            found += await _requests(mapping, places)
+        except AirferryError as error:
+            if not _tolerates(asked.options.tolerance, error):
+                raise
+            unread = CopyRequest(
+                mapping.source, mapping.destination.repository, (), f"{mapping.source}:{mapping.pattern}"
+            )
+            gaps.append(Gap(unread, unread.name, error.code, error.message))
+    requests = _once(found)
+    if not requests and not gaps:
         patterns = ", ".join(f"{mapping.source}:{mapping.pattern}" for mapping in mappings)
         raise NotFoundError(f"no tag matches {patterns}", hint="`airferry image info REPOSITORY:TAG` looks at one")
-    return await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms)
+    await _mind_releases(asked, requests, places)
+    return await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
+
+
+def tolerance(*, skip_missing: bool, go_on: bool) -> Tolerance:
+    """Return what ``--skip-missing`` and ``--continue-on-error`` let a copy go on past."""
+    return Tolerance.FAILURES if go_on else Tolerance.MISSING if skip_missing else Tolerance.NOTHING
+
+
+def _tolerates(tolerance: Tolerance, error: AirferryError) -> bool:
+    return tolerance is Tolerance.FAILURES or (tolerance is Tolerance.MISSING and isinstance(error, NotFoundError))
 
 
 def parse_filter(filter_by_os: str, *, keep_manifest_list: bool) -> PlatformFilter | None:
@@ -70,11 +94,34 @@ async def _read_text(name: str) -> str:
         raise UsageError(f"the mapping file {name} cannot be read: {reason}") from error
 
 
-async def _refuse_unverified(mappings: Sequence[Mapping], *, allow_unverified: bool) -> None:
-    sources = {mapping.source.repository.place for mapping in mappings}
-    for place in sorted(sources):
-        if place.kind is PlaceKind.TREE:
-            await refuse_unverified(Path(place.address), allow_unverified=allow_unverified)
+async def _mind_releases(asked: MirrorImages, requests: Sequence[CopyRequest], places: Places) -> None:
+    """Refuse images of unverified releases, and let the releases' records travel from disk to disk.
+
+    The records go first: what a copy that is cut off leaves behind must not pass for verified.
+    """
+    for source in sorted({request.source.repository.place for request in requests}):
+        if source.kind is not PlaceKind.TREE:
+            continue
+        leaving = [request for request in requests if request.source.repository.place == source]
+        digests = {request: digest for request in leaving if (digest := await _digest(request, places)) is not None}
+        if not asked.allow_unverified:
+            await refuse_unverified(Path(source.address), set(digests.values()))
+        for target in sorted({request.destination.place for request in leaving}):
+            if target.kind is PlaceKind.TREE and not asked.options.dry_run:
+                arriving = {digest for request, digest in digests.items() if request.destination.place == target}
+                private = places.settings.private
+                await carry_records(Path(source.address), Path(target.address), arriving, private=private)
+
+
+async def _digest(request: CopyRequest, places: Places) -> Digest | None:
+    """Return the digest of an image on disk, None where its tag cannot be read: that will be told as a gap."""
+    source = request.source
+    if source.digest is not None or source.tag is None:
+        return source.digest
+    try:
+        return await places.source(source.repository.place).resolve_tag(source.repository.path, source.tag)
+    except AirferryError:
+        return None
 
 
 async def _requests(mapping: Mapping, places: Places) -> list[CopyRequest]:

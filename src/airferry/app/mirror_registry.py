@@ -1,24 +1,54 @@
 """``registry init`` and ``registry serve``, and ``media serve``: a registry in this process."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from airferry.app.media import require_tree
 from airferry.app.release_records import refuse_unverified
 from airferry.app.tree_store import TreeStore
-from airferry.registry import Provisioned, Running, Settings, init, is_initialized, serve, serve_store
+from airferry.registry import (
+    CA_FILE,
+    DEFAULT_LISTEN,
+    PASSWORD_FILE,
+    Passwords,
+    Provisioned,
+    Running,
+    Settings,
+    add_hosts,
+    certified_hosts,
+    init,
+    is_initialized,
+    refuse_address,
+    serve,
+    serve_store,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was done to a folder before it is served: a registry ``made``, or host names added to one that was there."""
+
+    made: Provisioned | None
+    added_hosts: tuple[str, ...] = ()
 
 
 async def init_registry(
     root: Path, hosts: Sequence[str], *, listen: str, user: str, password: str | None
 ) -> Provisioned:
     """Make a registry in ``root``; without ``hosts`` its certificate is for this machine's names."""
-    return await asyncio.to_thread(
+    made = await asyncio.to_thread(
         init, root, tuple(hosts) or default_hosts(), listen=listen, user=user, password=password
     )
+    logger.info("registry made", extra={"root": str(root), "hosts": list(made.hosts), "user": made.user})
+    return made
 
 
 def default_hosts() -> tuple[str, ...]:
@@ -26,23 +56,62 @@ def default_hosts() -> tuple[str, ...]:
     return tuple(dict.fromkeys((socket.gethostname(), "localhost", "127.0.0.1")))
 
 
+async def prepare_registry(root: Path, *, listen: str | None, hosts: Sequence[str] = ()) -> Prepared:
+    """Make the registry in ``root`` where there is none, to listen on ``listen``; else add ``hosts`` to its names.
+
+    Raises InUseError before anything is made when the address is taken; UsageError for a certificate that was made
+    elsewhere and is not for ``hosts``.
+    """
+    if is_initialized(root):
+        added = await asyncio.to_thread(add_hosts, root, hosts) if hosts else ()
+        return Prepared(None, added)
+    address = listen or DEFAULT_LISTEN
+    await asyncio.to_thread(refuse_address, address)
+    return Prepared(await init_registry(root, hosts, listen=address, user="admin", password=None))
+
+
 @asynccontextmanager
 async def serve_registry(
     root: Path, *, listen: str | None, hosts: Sequence[str] = (), use_tls: bool = True, use_auth: bool = True
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
     """Serve the registry in ``root``, making it first where there is none; says what was made."""
-    made = None
-    if not is_initialized(root):
-        made = await asyncio.to_thread(init, root, tuple(hosts) or default_hosts())
+    prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     settings = Settings.read(root, listen=listen, use_tls=use_tls, use_auth=use_auth)
     async with serve(settings) as running:
-        yield running, made
+        logger.info("registry serves", extra={"root": str(root), "url": running.url})
+        yield running, prepared.made
+
+
+async def describe_registry(root: Path, running: Running, *, use_auth: bool = True) -> dict[str, Any]:
+    """Return what a client needs to know of the registry that is ``running``; a password is never in it."""
+    settings = Settings.read(root, use_tls=running.is_tls, use_auth=use_auth)
+    password_file = root / PASSWORD_FILE
+    return {
+        **_address(running),
+        "root": str(root),
+        "hosts": list(certified_hosts(settings.tls)) if settings.tls else [],
+        "caCertificate": str(root / CA_FILE) if settings.tls else None,
+        "users": list((await Passwords.read(settings.users)).names) if settings.users else None,
+        "passwordFile": str(password_file) if settings.users and password_file.exists() else None,
+    }
 
 
 @asynccontextmanager
 async def serve_media(disk: Path, *, listen: str, allow_unverified: bool = False) -> AsyncIterator[Running]:
     """Serve the tree on ``disk`` read-only, straight from its files. Raises UnverifiedReleaseError."""
     require_tree(disk)
-    await refuse_unverified(disk, allow_unverified=allow_unverified)
+    if not allow_unverified:
+        await refuse_unverified(disk)
     async with serve_store(TreeStore(disk), listen=listen) as running:
+        logger.info("disk serves", extra={"disk": str(disk), "url": running.url})
         yield running
+
+
+def describe_media(disk: Path, running: Running) -> dict[str, Any]:
+    """Return what a client needs to know of the disk that is served: it only reads, and asks for no user."""
+    return {**_address(running), "disk": str(disk), "readOnly": True, "caCertificate": None, "users": None}
+
+
+def _address(running: Running) -> dict[str, Any]:
+    """Return where it listens: ``url``, ``address`` as HOST:PORT, and whether that is TLS."""
+    return {"url": running.url, "address": running.url.partition("://")[2], "tls": running.is_tls}

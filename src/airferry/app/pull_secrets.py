@@ -1,6 +1,7 @@
 """``secret`` and ``login``: pull secrets merged, shown and checked; credentials proven before they are stored."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from airferry.content.http import (
     stored_credentials,
 )
 from airferry.errors import AirferryError, ExitCode, UsageError
-from airferry.openshift.cluster.pull_secret import ShownEntry, merge_pull_secret, show_pull_secret
+from airferry.openshift.cluster.pull_secret import ShownEntry, check_registry, merge_pull_secret, show_pull_secret
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class CheckedEntry:
     user: str | None
     code: str | None
     answer: str
+
+
+def check_name(registry: str) -> None:
+    """Raise MalformedError for a registry that cannot be in a pull secret, before anybody is asked for a password."""
+    check_registry(registry)
 
 
 def read_secret(file: Path) -> str:
@@ -45,11 +53,14 @@ async def merge_secret(file: Path | None, registry: str, user: str, password: st
     """Write to ``to``, mode 0600, the pull secret of ``file`` (None: a new one) with the registry's user added."""
     text = read_secret(file) if file is not None else ""
     await _write_private(to, merge_pull_secret(text, registry, user, password))
+    logger.info("credential stored", extra={"registry": registry, "user": user, "file": str(to)})
 
 
 def show_secret(file: Path) -> tuple[ShownEntry, ...]:
     """Return the entries of a pull secret without their secrets."""
-    return show_pull_secret(read_secret(file))
+    entries = show_pull_secret(read_secret(file))
+    logger.info("pull secret read", extra={"file": str(file), "entries": len(entries)})
+    return entries
 
 
 async def check_secret(file: Path, side: Side, only: Sequence[str] = ()) -> tuple[CheckedEntry, ...]:
@@ -77,11 +88,13 @@ def worst_exit_code(entries: Sequence[CheckedEntry]) -> ExitCode:
     return ExitCode.USER if any(entry.code for entry in entries) else ExitCode.DONE
 
 
-async def login(registry: str, user: str, password: str, side: Side, to: Path | None) -> tuple[LoginOutcome, Path]:
-    """Prove a credential to ``registry``, then store it in ``to`` (None: the user's auth file), mode 0600.
+async def login(registry: str, user: str, password: str, side: Side, to: Path | None) -> Path:
+    """Prove a credential to ``registry``, store it in ``to`` (None: the user's auth file), mode 0600; return that file.
 
-    Raises UnauthorizedError, CertificateError, UnreachableError, …: nothing is stored then.
+    Raises UnauthorizedError, CertificateError, UnreachableError, … and UsageError for a registry that asks nobody
+    for credentials, and so can prove none: nothing is stored then.
     """
+    check_registry(registry)
     host, _, path = registry.partition("/")
     content = HttpContent(
         HttpSettings(
@@ -95,10 +108,17 @@ async def login(registry: str, user: str, password: str, side: Side, to: Path | 
         outcome = await content.registry(host).prove_login(path)
     finally:
         await content.close()
+    if outcome is not LoginOutcome.ACCEPTED:
+        raise UsageError(
+            f"{registry} asks nobody for credentials, so it cannot prove these, and nothing was stored",
+            hint="no login is needed there; for a tool that wants an entry all the same: "
+            f"airferry secret merge {registry} -u {user} --to FILE",
+        )
     file = to or _default_auth_file()
     text = read_secret(file) if file.exists() else ""
     await _write_private(file, merge_pull_secret(text, registry, user, password))
-    return outcome, file
+    logger.info("credential stored", extra={"registry": registry, "user": user, "file": str(file)})
+    return file
 
 
 def _default_auth_file() -> Path:

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
+from airferry.app.image_config import read_image_config
 from airferry.app.places import Places
 from airferry.content.errors import DeniedError, NotFoundError, UnauthorizedError
 from airferry.content.unpack import read_files
@@ -99,7 +97,9 @@ async def read_release(
     manifest = root
     if root.is_index:
         manifest = await source.read_manifest(path, choose_child(root, architecture, or_first=or_first))
-    config = await _read_config(manifest, reference, places)
+    if manifest.config is None:
+        raise MalformedError(f"{reference} has no image configuration")
+    config = await read_image_config(manifest, reference, places)
     try:
         found = await read_files(source, path, manifest, lambda name: name.startswith(MANIFESTS_FOLDER))
     except AirferryError as error:
@@ -137,17 +137,6 @@ def choose_child(index: Manifest, architecture: str, *, or_first: bool = True) -
             hint=f"it is for {', '.join(str(child.platform) for child in named)}",
         )
     return named[0].digest
-
-
-async def _read_config(manifest: Manifest, reference: Reference, places: Places) -> dict[str, Any]:
-    if manifest.config is None:
-        raise MalformedError(f"{reference} has no image configuration")
-    raw = await places.read_blob(reference.repository, manifest.config)
-    try:
-        config = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedError(f"the configuration of {reference} is not JSON: {error}") from error
-    return config if isinstance(config, dict) else {}
 
 
 async def components_repository(release: OpenedRelease, places: Places) -> Repository | None:

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from airferry.app.image_config import read_image_config
 from airferry.app.places import Places
 from airferry.app.release_image import (
     OpenedRelease,
@@ -122,9 +121,7 @@ async def _read_image(image: Reference, places: Places, architecture: str) -> Im
     manifest = root
     if root.is_index:
         manifest = await source.read_manifest(image.repository.path, choose_child(root, architecture))
-    config = {}
-    if manifest.config is not None:
-        config = msgspec.json.decode(await places.read_blob(image.repository, manifest.config))
+    config = await read_image_config(manifest, image, places)
     return ImageDetails(
         manifest.digest, manifest.media_type, manifest.layers, config, root.digest if root.is_index else None
     )

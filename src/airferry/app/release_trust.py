@@ -13,6 +13,7 @@ from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest
 from airferry.openshift.release.config_map import CONFIG_FOLDER, is_signature_file, read_signatures
 from airferry.openshift.release.keys import SHIPPED_KEYS
+from airferry.openshift.release.naming import OFFICIAL_REPOSITORY
 from airferry.openshift.release.signature import (
     DEFAULT_STORES,
     MAX_SIGNATURE_BYTES,
@@ -45,7 +46,7 @@ async def judge(
     failures: list[str] = []
     if disk is not None:
         candidates = await asyncio.to_thread(_from_disk, disk, digest)
-    for store in stores or (() if disk is not None else DEFAULT_STORES):
+    for store in () if disk is not None else stores or DEFAULT_STORES:
         try:
             candidates += await _from_store(store, digest, places)
         except AirferryError as error:
@@ -54,6 +55,12 @@ async def judge(
             break
     trust = judge_release(candidates, keys, digest, now=_now())
     return replace(trust, unanswered=tuple(failures))
+
+
+def published_at(trust: Trust) -> str:
+    """Return the repository that a good signature names; without one, where releases usually are."""
+    claims = [verdict.claim for _, verdict in trust.verdicts if verdict.trusted and verdict.claim]
+    return claims[0].rpartition(":")[0] if claims else str(OFFICIAL_REPOSITORY)
 
 
 def _now() -> datetime:

@@ -12,6 +12,13 @@ from airferry.errors import AirferryError, ExitCode, UsageError
 
 Result = TypeVar("Result")
 
+
+class StoppedError(AirferryError):
+    """The user stopped the run; what was done stays done."""
+
+    code = "interrupted"
+
+
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 

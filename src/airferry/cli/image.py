@@ -71,7 +71,7 @@ def mirror(**options: Any) -> None:
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
     from airferry.app.copying import CopyOptions
-    from airferry.app.mirror_images import MirrorImages, mirror_images, parse_filter
+    from airferry.app.mirror_images import MirrorImages, mirror_images, parse_filter, tolerance
 
     asked = MirrorImages(
         arguments=options["mappings"],
@@ -84,7 +84,7 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
             dry_run=options["dry_run"],
             attachments=not options["no_attachments"],
             refresh=options["refresh"],
-            stop_at_gaps=not (options["skip_missing"] or options["continue_on_error"]),
+            tolerance=tolerance(skip_missing=options["skip_missing"], go_on=options["continue_on_error"]),
             force=options["force"],
             mount=not options["skip_mount"],
             workers=options["max_per_registry"],
@@ -189,6 +189,7 @@ async def _info(
 @click.option("--only-files", is_flag=True, help="Leave out symbolic links.")
 @click.option("--confirm", is_flag=True, help="Extract into folders that are not empty.")
 @click.option("--dry-run", is_flag=True, help="List what would be extracted.")
+@click.option("--allow-unverified", is_flag=True, help="Read from a release that was copied unverified.")
 @_FILTER
 @reads_registries
 @says()
@@ -216,6 +217,7 @@ async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) 
         files=options["files"],
         tree=options["tree"],
         platforms=platforms,
+        allow_unverified=options["allow_unverified"],
         only_files=options["only_files"],
         confirm=options["confirm"],
         dry_run=options["dry_run"],

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from airferry.cli.command import SETTINGS, report_error, usage_error
+from airferry.cli.command import SETTINGS, StoppedError, report_error, usage_error
 from airferry.errors import AirferryError, ExitCode
 
 _GROUPS: Final = {
@@ -30,12 +30,6 @@ Example:
   airferry release mirror 4.12.0 -a pull-secret.json --to-dir /media/usb
   airferry image mirror -a auth.json --from-dir /media/usb "file://openshift/release:4.12.0*" HOST:8443/ocp4/openshift4
 """
-
-
-class StoppedError(AirferryError):
-    """The user stopped the run; what was done stays done."""
-
-    code = "interrupted"
 
 
 class LazyGroup(click.Group):

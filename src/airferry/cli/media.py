@@ -6,10 +6,9 @@ import click
 
 from airferry.cli.command import SETTINGS, OcGroup, finish, run
 from airferry.cli.options import FOLDER, OutputOptions, says
-from airferry.cli.output import print_answer
+from airferry.cli.output import OutputFormat, print_answer
 from airferry.cli.progress import ProgressForm, new_narrator
 from airferry.cli.registry import serve_until_stopped
-from airferry.cli.session import set_up_logging
 from airferry.errors import ExitCode
 
 
@@ -73,7 +72,9 @@ def verify(saying: OutputOptions, disk: Path, discard: bool) -> None:
 
 @command.command("serve")
 @click.argument("disk", type=FOLDER)
-@click.option("--listen", default="127.0.0.1:5000", show_default=True, help="Address to listen on.")
+@click.option(
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:5000", show_default=True, help="Address to listen on."
+)
 @click.option("--allow-unverified", is_flag=True, help="Serve a disk whose release was copied unverified.")
 @says()
 def serve(saying: OutputOptions, disk: Path, listen: str, allow_unverified: bool) -> None:
@@ -83,12 +84,11 @@ def serve(saying: OutputOptions, disk: Path, listen: str, allow_unverified: bool
     Example:
       airferry media serve /media/usb --listen 127.0.0.1:5000
     """
-    set_up_logging(saying)
-    run(_serve(disk, listen, allow_unverified=allow_unverified))
+    run(_serve(disk, listen, saying.form, allow_unverified=allow_unverified))
 
 
-async def _serve(disk: Path, listen: str, *, allow_unverified: bool) -> None:
-    from airferry.app.mirror_registry import serve_media
+async def _serve(disk: Path, listen: str, form: OutputFormat, *, allow_unverified: bool) -> None:
+    from airferry.app.mirror_registry import describe_media, serve_media
 
     async with serve_media(disk, listen=listen, allow_unverified=allow_unverified) as running:
-        await serve_until_stopped(running.url)
+        await serve_until_stopped(describe_media(disk, running), form)

@@ -4,10 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from airferry.cli.log_lines import send_to_stderr
 from airferry.cli.output import OutputFormat
 from airferry.cli.progress import ProgressForm
 
@@ -33,6 +34,14 @@ class ReadOptions:
     retry_times: int
     retry_delay: float
     patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """Which certificates are trusted by commands that only prove credentials."""
+
+    certificate_authority: Path | None
+    insecure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +74,20 @@ class OutputOptions:
         return OutputFormat(self.output) if self.output in tuple(OutputFormat) else OutputFormat.TEXT
 
 
-def _taking(name: str, cls: type[Any], options: Sequence[Decorator[Any]]) -> Decorator[Any]:
-    """Return a decorator that adds ``options`` and passes their values as ``name``, an object of ``cls``."""
+def _taking(
+    name: str, cls: type[Any], options: Sequence[Decorator[Any]], *, first: Callable[[Any], None] | None = None
+) -> Decorator[Any]:
+    """Return a decorator that adds ``options`` and passes their values as ``name``, an object of ``cls``.
+
+    ``first`` is called with that object before the command.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def command(**values: Any) -> Any:
             group = cls(**{field.name: values.pop(field.name) for field in fields(cls)})
+            if first is not None:
+                first(group)
             return function(**values, **{name: group})
 
         for option in reversed(options):
@@ -85,6 +101,13 @@ def _flag(name: str, help_text: str, *, hidden: bool = False) -> Decorator[Any]:
     return click.option(name, is_flag=True, help=help_text, hidden=hidden)
 
 
+_TRUST: Final = [
+    click.option("--certificate-authority", type=FILE, help="CA certificate to trust, besides those of the system."),
+    _flag("--insecure", "Do not verify TLS, and allow plain HTTP."),
+]
+
+trusts = _taking("trust", TrustOptions, _TRUST)
+
 reads_registries = _taking(
     "reading",
     ReadOptions,
@@ -97,10 +120,7 @@ reads_registries = _taking(
             type=FILE,
             help="Pull secret or auth file with the credentials.",
         ),
-        click.option(
-            "--certificate-authority", type=FILE, help="CA certificate to trust, besides those of the system."
-        ),
-        _flag("--insecure", "Do not verify TLS, and allow plain HTTP."),
+        *_TRUST,
         click.option("--icsp-file", type=FILE, multiple=True, help="Read mirrors from ImageContentSourcePolicy files."),
         click.option("--idms-file", type=FILE, multiple=True, help="Read mirrors from ImageDigestMirrorSet files."),
         click.option("--itms-file", type=FILE, multiple=True, help="Read mirrors from ImageTagMirrorSet files."),
@@ -159,7 +179,10 @@ has_two_sides = _taking(
 
 
 def says(*words: str) -> Decorator[Any]:
-    """Return the decorator for output options; ``words`` are values of ``-o`` besides text, json and yaml."""
+    """Return the decorator for output options; ``words`` are values of ``-o`` besides text, json and yaml.
+
+    A command that takes them logs as it was told to, from its first line on.
+    """
     return _taking(
         "saying",
         OutputOptions,
@@ -194,4 +217,5 @@ def says(*words: str) -> Decorator[Any]:
                 help="Form of log lines.",
             ),
         ],
+        first=lambda saying: send_to_stderr(saying.log_level, saying.log_format),
     )

@@ -14,13 +14,16 @@ class OutputFormat(StrEnum):
     YAML = "yaml"
 
 
-def print_answer(text: str, document: Any, form: OutputFormat) -> None:
-    """Print the answer: ``text`` as it is for people, ``document`` for programs."""
+def print_answer(text: str, document: Any, form: OutputFormat, *, one_line: bool = False) -> None:
+    """Print the answer: ``text`` as it is for people, ``document`` for programs.
+
+    ``one_line`` is for the JSON of commands that go on after it: the end of the line tells a reader that it is whole.
+    """
     match form:
         case OutputFormat.TEXT:
             sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
         case OutputFormat.JSON:
-            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False) + "\n")
         case OutputFormat.YAML:
             from ruamel.yaml import YAML
 

@@ -4,14 +4,14 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
-from airferry.cli.output import print_answer
+from airferry.cli.output import OutputFormat, print_answer
 from airferry.cli.secret import ask_password
-from airferry.cli.session import set_up_logging
 
 
 @click.group("registry", cls=OcGroup, context_settings=SETTINGS)
@@ -19,13 +19,22 @@ def command() -> None:
     """Set up and serve a mirror registry."""
 
 
-_HOST = click.option("--host", "hosts", multiple=True, metavar="NAME|IP", help="Name that the certificate is for.")
-
-
 @command.command("init")
 @click.option("--root", type=FOLDER, required=True, help="Folder for the registry and all it holds.")
-@_HOST
-@click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Address that serve will listen on.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME|IP",
+    help="Name that the certificate is for; by default this machine's, localhost and 127.0.0.1.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:8443",
+    show_default=True,
+    help="Address that serve will listen on.",
+)
 @click.option("--user", default="admin", show_default=True, help="First user.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin; otherwise a random one is made.")
 @says()
@@ -60,8 +69,18 @@ def init(
 
 @command.command("serve")
 @click.option("--root", type=FOLDER, required=True, help="Folder of the registry; made first where there is none.")
-@click.option("--listen", help="Address to listen on, by default the one given to init (127.0.0.1:8443).")
-@_HOST
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Address to listen on, by default the one given to init (127.0.0.1:8443). A new registry remembers it.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME|IP",
+    help="Name that the certificate is for; added to that of a registry that is there.",
+)
 @click.option("--no-tls", is_flag=True, help="Speak plain HTTP. For labs only.")
 @click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
 @says()
@@ -74,30 +93,42 @@ def serve(
     Example:
       airferry registry serve --root /srv/registry --listen 0.0.0.0:8443 --host mirror.example.com
     """
-    set_up_logging(saying)
     for given, text in (
         (no_tls, "--no-tls: passwords and images cross the network in the clear"),
         (no_auth, "--no-auth: everybody who reaches this port may push and delete"),
     ):
         if given:
-            print(f"warning: {text}; for labs only", file=sys.stderr, flush=True)
-    run(_serve(root, listen, hosts, use_tls=not no_tls, use_auth=not no_auth))
+            _say(f"warning: {text}; for labs only")
+    run(_serve(root, listen, hosts, saying.form, use_tls=not no_tls, use_auth=not no_auth))
 
 
-async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], *, use_tls: bool, use_auth: bool) -> None:
-    from airferry.app.mirror_registry import serve_registry
+async def _serve(
+    root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, *, use_tls: bool, use_auth: bool
+) -> None:
+    from airferry.app.mirror_registry import describe_registry, prepare_registry, serve_registry
 
-    async with serve_registry(root, listen=listen, hosts=hosts, use_tls=use_tls, use_auth=use_auth) as (running, made):
-        if made is not None:
-            print(f"made a registry in {root}: user {made.user}, password in {made.password_file}", file=sys.stderr)
-        await serve_until_stopped(running.url)
+    prepared = await prepare_registry(root, listen=listen, hosts=hosts)
+    # Said before the socket is opened: whatever goes wrong there, it is known where the password is.
+    if prepared.made is not None:
+        made = prepared.made
+        _say(f"made a registry in {root}: user {made.user}, password in {made.password_file}")
+        _say(f"its certificate is for {', '.join(made.hosts)}; clients trust it by {made.ca_certificate}")
+    if prepared.added_hosts:
+        _say(f"the certificate of the registry in {root} is for {', '.join(prepared.added_hosts)} now, too")
+    async with serve_registry(root, listen=listen, use_tls=use_tls, use_auth=use_auth) as (running, _):
+        document = await describe_registry(root, running, use_auth=use_auth)
+        await serve_until_stopped(document, form)
 
 
-async def serve_until_stopped(url: str) -> None:
-    """Say where we listen, and return on SIGTERM or SIGINT."""
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> None:
+    """Say where we listen, as ``document`` (one line of JSON) or by its ``url``; return on SIGTERM or SIGINT."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    print(f"listening on {url}", flush=True)
+    print_answer(f"listening on {document['url']}", document, form, one_line=True)
     await stopped.wait()

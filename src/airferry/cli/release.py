@@ -182,8 +182,8 @@ def mirror(**options: Any) -> None:
 
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.carried_tool import carry_tool
-    from airferry.app.mirror_release import mirror_release, new_request, release_mapping
+    from airferry.app.mirror_release import mirror_release, release_mapping
+    from airferry.app.release_request import new_request
 
     asked = new_request(**options)
     async with session(reading, saying, sides, private=options["private"]) as (places, narrator):
@@ -193,8 +193,6 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
             document = [{"source": source, "destination": destination} for source, destination in pairs]
             print_answer(mapping, document, saying.form)
             return
-        if options["with_tool"]:
-            asked = await carry_tool(asked, narrator)
         mirrored = await mirror_release(asked, places, narrator)
     print_answer(mirrored.text, mirrored.to_json(), saying.form)
     for line in mirrored.copy.gap_lines:

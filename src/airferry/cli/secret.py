@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from airferry.cli.command import SETTINGS, OcGroup, finish, run
-from airferry.cli.options import FILE, OutputOptions, says
+from airferry.cli.options import FILE, OutputOptions, TrustOptions, says, trusts
 from airferry.cli.output import print_answer
 from airferry.errors import ExitCode, UsageError
 
@@ -47,11 +47,12 @@ def merge(
     Example:
       airferry secret merge mirror.lan:8443 -a pull-secret.json -u admin --password-stdin --to merged.json < password
     """
-    from airferry.app.pull_secrets import merge_secret
+    from airferry.app.pull_secrets import check_name, merge_secret
 
     target = to or file
     if target is None:
         raise UsageError("no file to write", hint="name it with --to, or the pull secret to add to with -a")
+    check_name(registry)
     run(merge_secret(file, registry, user, ask_password(registry, from_stdin=password_stdin), target))
     print_answer(
         f"Merged {user} for {registry} into {target}\n", {"registry": registry, "file": str(target)}, saying.form
@@ -83,16 +84,9 @@ def show(saying: OutputOptions, file: Path) -> None:
 @command.command("check")
 @click.argument("file", type=FILE)
 @click.argument("registries", nargs=-1)
-@click.option("--certificate-authority", type=FILE, help="CA certificate to trust, besides those of the system.")
-@click.option("--insecure", is_flag=True, help="Do not verify TLS, and allow plain HTTP.")
+@trusts
 @says()
-def check(
-    saying: OutputOptions,
-    file: Path,
-    registries: tuple[str, ...],
-    certificate_authority: Path | None,
-    insecure: bool,
-) -> None:
+def check(saying: OutputOptions, trust: TrustOptions, file: Path, registries: tuple[str, ...]) -> None:
     """Ask each registry of a pull secret whether it accepts its credential.
 
     \b
@@ -102,7 +96,7 @@ def check(
     from airferry.app.pull_secrets import check_secret, worst_exit_code
     from airferry.app.settings import Side
 
-    found = run(check_secret(file, Side(None, certificate_authority, insecure), registries))
+    found = run(check_secret(file, Side(None, trust.certificate_authority, trust.insecure), registries))
     rows = [f"{item.registry}\t{item.user or '-'}\t{'no' if item.code else 'yes'}\t{item.answer}" for item in found]
     document = [
         {

@@ -1,7 +1,5 @@
 """From options to an opened run: settings, logging, progress, places."""
 
-import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -51,7 +49,6 @@ async def session(
     """Open a run; errors clear the progress before they are shown."""
     from airferry.app.places import Places
 
-    set_up_logging(saying)
     narrator = new_narrator(ProgressForm(saying.progress))
     if reading.skip_verification:
         narrator.warn("--skip-verification does nothing here: digests are always checked")
@@ -61,29 +58,3 @@ async def session(
     finally:
         # Whatever ends the run, a bar must not stay behind and cover what is said next.
         narrator.done()
-
-
-def set_up_logging(saying: OutputOptions) -> None:
-    """Send log lines to stderr in the form asked for. Fields that could hold secrets are never logged."""
-    import structlog
-
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=False)
-    if saying.log_format == "json":
-        renderer = structlog.processors.JSONRenderer()
-    before: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=before,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logger = logging.getLogger("airferry")
-    logger.handlers[:] = [handler]
-    logger.setLevel(saying.log_level.upper())
-    logger.propagate = False

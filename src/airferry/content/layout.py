@@ -120,17 +120,16 @@ class LayoutPlace:
         _check_path(path)
         await self._prepare()
         async with self._turns.of(blob.digest):
-            if await self.has_blob(path, blob):
-                return
-            part = PartFile(self._workspace.part(blob.digest), blob, READABLE.file)
-            await receive_blob(part, blob, fetch, lambda whole: self._name(whole, self._blob(blob.digest)))
+            file, part = self._blob(blob.digest), PartFile(self._workspace.part(blob.digest), blob, READABLE.file)
+            there, kept = await self._read(lambda: (has_size(file, blob.size_bytes), part.is_kept()))
+            if not there:
+                await receive_blob(part, blob, fetch, lambda whole: self._name(whole, file), kept=kept)
 
     async def write_manifest(self, path: str, manifest: Manifest) -> None:
         """Store the manifest and list it in ``index.json``, without a name, unless an index there lists it."""
         _check_path(path)
         check_content(manifest.raw, manifest.digest)
         await self._prepare()
-        await self._unsynced.sync()
         await asyncio.to_thread(self._store_manifest, manifest)
         await self._change(lambda index: index.with_manifest(manifest), unless_reachable=manifest.digest)
 
@@ -147,7 +146,7 @@ class LayoutPlace:
         async with self._opening:
             if self._open:
                 try:
-                    await self._unsynced.sync()
+                    await asyncio.to_thread(self._unsynced.sync)
                 finally:
                     self._open = False
                     await asyncio.to_thread(self._workspace.close)
@@ -270,6 +269,7 @@ class LayoutPlace:
         self._unsynced.add(blob.parent)
 
     def _store_manifest(self, manifest: Manifest) -> None:
+        self._unsynced.sync()
         blob = self._blob(manifest.digest)
         with writing(blob):
             if blob.is_file() and blob.read_bytes() == manifest.raw:
@@ -281,7 +281,7 @@ class LayoutPlace:
     async def _change(
         self, change: Callable[[LayoutIndex], LayoutIndex], unless_reachable: Digest | None = None
     ) -> None:
-        await self._unsynced.sync()
+        await asyncio.to_thread(self._unsynced.sync)
         async with self._indexing:
             if unless_reachable is None or not await self.has_manifest("", unless_reachable):
                 await asyncio.to_thread(self._write_index, change)

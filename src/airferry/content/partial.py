@@ -89,6 +89,10 @@ class PartFile:
         # Closing waits for a write that a cancelled task has left behind in its thread.
         self._busy = threading.Lock()
 
+    def is_kept(self) -> bool:
+        """Whether an earlier run, or an earlier try of this one, left something to go on from."""
+        return self._part.exists()
+
     def resume(self) -> int:
         """Hash what an earlier run kept and return its size in bytes: where to go on reading."""
         with self._busy, writing(self._part):
@@ -128,6 +132,7 @@ class PartFile:
         with self._busy, writing(self._part):
             os.fsync(self._open())
             name(self._part)
+            self._close()
 
     def discard(self) -> None:
         """Remove the part."""
@@ -138,9 +143,12 @@ class PartFile:
     def close(self) -> None:
         """Close the file; what was written stays."""
         with self._busy:
-            if self._handle is not None:
-                os.close(self._handle)
-                self._handle = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def _open(self) -> int:
         if self._handle is None:
@@ -154,14 +162,16 @@ class PartFile:
         self._verifier = Verifier(self._blob.digest, self._blob.size_bytes)
 
 
-async def receive_blob(part: PartFile, blob: Descriptor, fetch: BlobFetch, name: Callable[[Path], None]) -> None:
-    """Bring in ``blob``: go on from the kept part, and once more from the start if that part was wrong.
+async def receive_blob(
+    part: PartFile, blob: Descriptor, fetch: BlobFetch, name: Callable[[Path], None], *, kept: bool
+) -> None:
+    """Bring in ``blob``: go on from the part if one is ``kept``, and once more from the start if it was wrong.
 
     ``name`` is called in a thread when the file is whole, checked and durable. Raises ContentMismatchError (the
     part is removed) and what ``fetch`` and the disk raise (the part is kept).
     """
     try:
-        offset = await asyncio.to_thread(part.resume)
+        offset = await asyncio.to_thread(part.resume) if kept else 0
         try:
             await _pour(part, blob, fetch, offset, name)
         except ContentMismatchError:
@@ -203,27 +213,29 @@ async def _pour(part: PartFile, blob: Descriptor, fetch: BlobFetch, offset: int,
 
 
 class UnsyncedFolders:
-    """Folders whose newest names may not be on the disk yet; many names share one wait for the disk."""
+    """Folders whose newest names may not be on the disk yet; many names share one wait for the disk.
+
+    For use in threads.
+    """
 
     def __init__(self) -> None:
         self._folders: set[Path] = set()
-        self._lock = asyncio.Lock()
+        self._adding = threading.Lock()
+        self._syncing = threading.Lock()
 
     def add(self, *folders: Path) -> None:
-        """Remember folders that got a new name; safe to call from a thread."""
-        self._folders.update(folders)
+        """Remember folders that got a new name. Does not block for long."""
+        with self._adding:
+            self._folders.update(folders)
 
-    async def sync(self) -> None:
-        """Return when every name added before this call is durable, also those another task is waiting for."""
-        async with self._lock:
-            folders, self._folders = self._folders, set()
-            if folders:
-                await asyncio.to_thread(self._sync_all, folders)
-
-    def _sync_all(self, folders: set[Path]) -> None:
-        for folder in sorted(folders):
-            with writing(folder):
-                sync_folder(folder)
+    def sync(self) -> None:
+        """Return when every name added before this call is durable, also those another thread is waiting for."""
+        with self._syncing:
+            with self._adding:
+                folders, self._folders = self._folders, set()
+            for folder in sorted(folders):
+                with writing(folder):
+                    sync_folder(folder)
 
 
 class Turns:

@@ -15,12 +15,12 @@ Waiting for names is shared: one fsync of a folder covers every name that was ma
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
+from airferry.content.disk_calls import DiskCalls
 from airferry.content.errors import DamagedError, NotFoundError
 from airferry.content.filesystem import (
     PRIVATE,
@@ -31,8 +31,6 @@ from airferry.content.filesystem import (
     clear_temporaries,
     make_folders,
     reading,
-    replace_file,
-    sync_folder,
     write_new,
     writing,
 )
@@ -49,6 +47,7 @@ from airferry.content.stored import (
     read_file,
 )
 from airferry.content.tree_folder import STALE_SUFFIX, TreeFolder
+from airferry.content.tree_tags import TreeTags
 from airferry.errors import AirferryError, UnsupportedError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind
 from airferry.oci.digest import check_content, is_digest
@@ -74,10 +73,10 @@ class TreePlace:
         self._calls = calls
         self._open = False
         self._opening = asyncio.Lock()
-        self._tagging = asyncio.Lock()
         self._turns = Turns()
         self._unsynced = UnsyncedFolders()
-        self._indexes: dict[str, dict[str, Digest]] = {}
+        self._tags = TreeTags(self.folder, self._workspace, self._unsynced)
+        self._short_calls = DiskCalls()
         self._referrers: dict[str, dict[Digest, tuple[Descriptor, ...]]] = {}
 
     # ContentSource
@@ -109,17 +108,17 @@ class TreePlace:
 
     async def list_tags(self, path: str) -> tuple[str, ...]:
         """Return all tags, also those that only our own index knows. Raises NotFoundError."""
-        return await self._read(lambda: tuple(sorted(self._existing(path).tags(path))))
+        return await self._read_much(lambda: tuple(sorted(self._existing(path).tags(path))))
 
     async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return what refers to ``subject``. The repository's manifests are read once; damaged ones are passed over."""
         if path not in self._referrers:
-            self._referrers[path] = await self._read(lambda: by_subject(self._whole_manifests(path)))
+            self._referrers[path] = await self._read_much(lambda: by_subject(self._whole_manifests(path)))
         return self._referrers[path].get(subject, ())
 
     async def list_repositories(self) -> tuple[str, ...]:
         """Return the names of all repositories in the tree, sorted."""
-        return await self._read(self.folder.repositories)
+        return await self._read_much(self.folder.repositories)
 
     # ContentSink
 
@@ -142,16 +141,16 @@ class TreePlace:
         """
         await self._prepare()
         async with self._turns.of(blob.digest):
-            if await self.has_blob(path, blob):
-                return
+            file = self._blob(path, blob.digest)
             part = PartFile(self._workspace.part(blob.digest), blob, self._modes.file)
-            await receive_blob(part, blob, fetch, lambda whole: self._name_blob(whole, self._blob(path, blob.digest)))
+            there, kept = await self._read(lambda: (has_size(file, blob.size_bytes), part.is_kept()))
+            if not there:
+                await receive_blob(part, blob, fetch, lambda whole: self._name_blob(whole, file), kept=kept)
 
     async def write_manifest(self, path: str, manifest: Manifest) -> None:
         """Store the manifest under both its names, after every name it may rely on is durable."""
         check_content(manifest.raw, manifest.digest)
         await self._prepare()
-        await self._unsynced.sync()
         await asyncio.to_thread(self._store_manifest, path, manifest)
         self._referrers.pop(path, None)
 
@@ -160,17 +159,14 @@ class TreePlace:
         if not is_tag(tag) or tag.endswith(STALE_SUFFIX):
             raise UnsupportedError(f"a tree on disk cannot hold the tag {tag!r}")
         await self._prepare()
-        await self._unsynced.sync()
-        async with self._tagging:
-            await asyncio.to_thread(self._store_tag, path, tag, manifest.digest)
+        await self._tags.write(path, tag, manifest.digest)
 
     async def close(self) -> None:
         """Make the last names durable, remove the private folder if no blob is unfinished, let go of the lock."""
         async with self._opening:
             if self._open:
                 try:
-                    await asyncio.to_thread(self._finish_indexes)
-                    await self._unsynced.sync()
+                    await asyncio.to_thread(self._finish)
                 finally:
                     self._open = False
                     await asyncio.to_thread(self._workspace.close)
@@ -194,11 +190,15 @@ class TreePlace:
     # In threads
 
     async def _read(self, call: Callable[[], _T]) -> _T:
-        def guarded() -> _T:
-            with reading(self.folder.root):
-                return call()
+        """Make a short call, together with those that others make at the same time."""
+        return await self._short_calls.make(partial(self._guarded, call))
 
-        return await asyncio.to_thread(guarded)
+    async def _read_much(self, call: Callable[[], _T]) -> _T:
+        return await asyncio.to_thread(self._guarded, call)
+
+    def _guarded(self, call: Callable[[], _T]) -> _T:
+        with reading(self.folder.root):
+            return call()
 
     def _existing(self, path: str) -> TreeFolder:
         if not self.folder.exists(path):
@@ -302,6 +302,7 @@ class TreePlace:
         return True
 
     def _store_manifest(self, path: str, manifest: Manifest) -> None:
+        self._unsynced.sync()
         blob, link = self._blob(path, manifest.digest), self.folder.manifests(path) / manifest.digest
         if self._holds_manifest(path, manifest.digest):
             return
@@ -318,30 +319,6 @@ class TreePlace:
             second_name.unlink(missing_ok=True)
             self._unsynced.add(blob.parent, link.parent)
 
-    def _store_tag(self, path: str, tag: str, digest: Digest) -> None:
-        """Write our own index first: it may know a tag too early, but must not lack one that the tree has."""
-        link = self.folder.manifests(path) / tag
-        with writing(link):
-            self._make_repository(path)
-            if path not in self._indexes:
-                self._indexes[path] = self.folder.tags(path)
-            self._indexes[path][tag] = digest
-            self._write_index(path, durable=False)
-            temporary = self._workspace.temporary()
-            temporary.symlink_to(digest)
-            temporary.replace(link)
-            self._unsynced.add(link.parent)
-
-    def _write_index(self, path: str, *, durable: bool) -> None:
-        file = self.folder.tag_index(path)
-        tags = {tag: str(digest) for tag, digest in sorted(self._indexes[path].items())}
-        make_folders(file.parent, self._modes.folder)
-        content = msgspec.json.format(msgspec.json.encode({"repository": path, "tags": tags}), indent=1) + b"\n"
-        replace_file(file, content, self._modes.file, durable=durable)
-
-    def _finish_indexes(self) -> None:
-        for path in self._indexes:
-            file = self.folder.tag_index(path)
-            with writing(file):
-                self._write_index(path, durable=True)
-                sync_folder(file.parent)
+    def _finish(self) -> None:
+        self._tags.finish()
+        self._unsynced.sync()

@@ -6,6 +6,8 @@ Shaped like what cosign writes; the signatures themselves are noise and verify a
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from airferry.lab.images import CREATED, descriptor, print_json
 from airferry.lab.store import LabStore
@@ -14,6 +16,16 @@ from airferry.oci import Digest, mediatype
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 DSSE = "application/vnd.dsse.envelope.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Attachment:
+    """What lies beside an image: under a tag that ends in ``suffix``, one layer with its annotations."""
+
+    suffix: str
+    layer_type: str
+    content: bytes
+    annotations: Mapping[str, str]
 
 
 def attach_signature(store: LabStore, path: str, digest: Digest, reference: str) -> str:
@@ -27,7 +39,7 @@ def attach_signature(store: LabStore, path: str, digest: Digest, reference: str)
         "optional": None,
     }
     annotations = {"dev.cosignproject.cosign/signature": _pretend_signature(digest)}
-    return _attach(store, path, digest, "sig", SIMPLE_SIGNING, _print(payload), annotations)
+    return _attach(store, path, digest, _Attachment("sig", SIMPLE_SIGNING, _print(payload), annotations))
 
 
 def attach_attestation(store: LabStore, path: str, digest: Digest) -> str:
@@ -44,7 +56,7 @@ def attach_attestation(store: LabStore, path: str, digest: Digest) -> str:
         "signatures": [{"keyid": "", "sig": _pretend_signature(digest)}],
     }
     annotations = {"predicateType": "https://slsa.dev/provenance/v0.2"}
-    return _attach(store, path, digest, "att", DSSE, _print(envelope), annotations)
+    return _attach(store, path, digest, _Attachment("att", DSSE, _print(envelope), annotations))
 
 
 def attach_referrer(store: LabStore, path: str, digest: Digest) -> Digest:
@@ -66,16 +78,10 @@ def attach_referrer(store: LabStore, path: str, digest: Digest) -> Digest:
     return store.put_manifest(path, manifest, mediatype.OCI_MANIFEST)
 
 
-def _attach(
-    store: LabStore,
-    path: str,
-    digest: Digest,
-    suffix: str,
-    layer_type: str,
-    content: bytes,
-    annotations: dict[str, str],
-) -> str:
-    layer = descriptor(layer_type, store.put_blob(path, content), len(content)) | {"annotations": annotations}
+def _attach(store: LabStore, path: str, digest: Digest, attachment: _Attachment) -> str:
+    content = attachment.content
+    layer = descriptor(attachment.layer_type, store.put_blob(path, content), len(content))
+    layer["annotations"] = dict(attachment.annotations)
     config = _print(
         {
             "architecture": "",
@@ -91,7 +97,7 @@ def _attach(
         "config": descriptor(mediatype.OCI_CONFIG, store.put_blob(path, config), len(config)),
         "layers": [layer],
     }
-    tag = f"sha256-{digest.hex}.{suffix}"
+    tag = f"sha256-{digest.hex}.{attachment.suffix}"
     store.put_manifest(path, _print(manifest), mediatype.OCI_MANIFEST, tag)
     return tag
 

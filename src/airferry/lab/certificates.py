@@ -1,18 +1,18 @@
 """Certificates for the lab: an own authority, a server certificate, and ways in which one may be wrong."""
 
-import datetime
-import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import hashes
 
-_DAY: Final = datetime.timedelta(days=1)
+from airferry.registry.certificates import LEAF_DAYS, Pair, general_name, make_ca, make_leaf
+
+_HOSTS: Final = ("localhost", "127.0.0.1")
 
 
 class Flaw(StrEnum):
@@ -41,96 +41,53 @@ def make_certificates(folder: Path, flaw: Flaw = Flaw.NONE) -> Certificates:
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = _name("airferry lab authority")
-    authority = _authority(authority_name, authority_key)
+    now = datetime.now(UTC)
+    authority = make_ca("airferry lab authority", now)
+    server = _server(authority, flaw, now)
     if flaw is Flaw.SELF_SIGNED:
-        names = _subject_names("localhost", "127.0.0.1")
-        server = _authority(_name("localhost"), server_key, names)
         authority = server
-    else:
-        server = _server(authority_name, authority_key, server_key, flaw)
-    pem = serialization.Encoding.PEM
-    files.authority_file.write_bytes(authority.public_bytes(pem))
-    files.certificate_file.write_bytes(server.public_bytes(pem))
+    files.authority_file.write_bytes(authority.certificate_pem)
+    files.certificate_file.write_bytes(server.certificate_pem)
     files.key_file.touch(mode=0o600)
-    files.key_file.write_bytes(
-        server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    files.key_file.write_bytes(server.key_pem)
     return files
 
 
-def _authority(
-    name: x509.Name, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName | None = None
-) -> x509.Certificate:
-    builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    if names is not None:
-        builder = builder.add_extension(names, critical=False)
-    else:
-        builder = builder.add_extension(_key_usage(), critical=True)
-    return builder.sign(key, hashes.SHA256())
+def _server(authority: Pair, flaw: Flaw, now: datetime) -> Pair:
+    match flaw:
+        case Flaw.NONE:
+            return make_leaf(authority, _HOSTS, now)
+        case Flaw.EXPIRED:
+            return make_leaf(authority, _HOSTS, now - timedelta(days=LEAF_DAYS + 1))
+        case Flaw.WRONG_HOST | Flaw.NO_SAN:
+            leaf = make_leaf(authority, _HOSTS, now)
+            kept = [found.value for found in leaf.certificate.extensions]
+            kept = [found for found in kept if not isinstance(found, x509.SubjectAlternativeName)]
+            if flaw is Flaw.WRONG_HOST:
+                kept.append(_names("registry.example.invalid"))
+            return _signed_again(leaf, authority, kept)
+        case Flaw.SELF_SIGNED:
+            own = make_ca("localhost", now)
+            return _signed_again(own, own, [_names(*_HOSTS), x509.BasicConstraints(ca=True, path_length=None)])
+        case _:
+            assert_never(flaw)
 
 
-def _server(
-    authority_name: x509.Name,
-    authority_key: ec.EllipticCurvePrivateKey,
-    key: ec.EllipticCurvePrivateKey,
-    flaw: Flaw,
-) -> x509.Certificate:
-    builder = _builder(_name("localhost"), authority_name, key)
-    if flaw is Flaw.EXPIRED:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = _builder(_name("localhost"), authority_name, key, until=now - _DAY)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+def _signed_again(pair: Pair, by: Pair, extensions: Sequence[x509.ExtensionType]) -> Pair:
+    """Return the certificate of ``pair`` with ``extensions`` and no others, signed by ``by``."""
+    old = pair.certificate
+    builder = x509.CertificateBuilder(
+        issuer_name=old.issuer,
+        subject_name=old.subject,
+        public_key=pair.key.public_key(),
+        serial_number=old.serial_number,
+        not_valid_before=old.not_valid_before_utc,
+        not_valid_after=old.not_valid_after_utc,
     )
-    if flaw is Flaw.WRONG_HOST:
-        builder = builder.add_extension(_subject_names("registry.example.invalid"), critical=False)
-    elif flaw is not Flaw.NO_SAN:
-        builder = builder.add_extension(_subject_names("localhost", "127.0.0.1"), critical=False)
-    return builder.sign(authority_key, hashes.SHA256())
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+    return Pair(builder.sign(by.key, hashes.SHA256()), pair.key)
 
 
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    until: datetime.datetime | None = None,
-) -> x509.CertificateBuilder:
-    end = until or datetime.datetime.now(datetime.UTC) + 30 * _DAY
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(end - 60 * _DAY)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _subject_names(*names: str) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName(
-        [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
-    )
-
-
-def _key_usage() -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _names(*hosts: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([general_name(host) for host in hosts])

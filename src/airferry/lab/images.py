@@ -23,18 +23,20 @@ class BuiltImage:
     layers: tuple[Layer, ...]
 
 
-def put_image(
-    store: LabStore,
-    path: str,
-    layers: Sequence[Layer],
-    labels: Mapping[str, str],
-    *,
-    architecture: str = "amd64",
-    oci: bool = False,
-    tags: Sequence[str] = (),
-) -> BuiltImage:
-    """Put an image of ``layers`` into the repository ``path``, as Docker schema 2 or as OCI."""
-    config = _config(layers, labels, architecture)
+@dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What an image is made of, and whether its manifest is written as OCI or as Docker schema 2."""
+
+    layers: tuple[Layer, ...]
+    labels: Mapping[str, str]
+    architecture: str = "amd64"
+    oci: bool = False
+
+
+def put_image(store: LabStore, path: str, parts: ImageParts, *tags: str) -> BuiltImage:
+    """Put an image of ``parts`` into the repository ``path`` under ``tags``."""
+    layers, oci = parts.layers, parts.oci
+    config = _config(parts)
     store.link_blobs(path, (layer.digest for layer in layers))
     config_type = mediatype.OCI_CONFIG if oci else mediatype.DOCKER_CONFIG
     layer_type = mediatype.OCI_LAYER_GZIP if oci else mediatype.DOCKER_LAYER_GZIP
@@ -48,7 +50,7 @@ def put_image(
         }
     )
     digest = store.put_manifest(path, manifest, media_type, *tags)
-    return BuiltImage(digest, len(manifest), media_type, architecture, tuple(layers))
+    return BuiltImage(digest, len(manifest), media_type, parts.architecture, layers)
 
 
 def put_list(store: LabStore, path: str, children: Sequence[BuiltImage], *tags: str) -> Digest:
@@ -77,17 +79,17 @@ def print_json(fields: Mapping[str, Any]) -> bytes:
     return json.dumps(fields, indent=3).encode()
 
 
-def _config(layers: Sequence[Layer], labels: Mapping[str, str], architecture: str) -> bytes:
+def _config(parts: ImageParts) -> bytes:
     fields = {
-        "architecture": architecture,
+        "architecture": parts.architecture,
         "author": "airferry lab",
         "config": {
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container=oci"],
-            "Labels": dict(labels),
+            "Labels": dict(parts.labels),
         },
         "created": CREATED,
-        "history": [{"created": CREATED, "created_by": "/bin/sh -c #(nop) ADD file"} for _ in layers],
+        "history": [{"created": CREATED, "created_by": "/bin/sh -c #(nop) ADD file"} for _ in parts.layers],
         "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in parts.layers]},
     }
     return json.dumps(fields, separators=(",", ":")).encode()

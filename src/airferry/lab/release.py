@@ -10,7 +10,7 @@ import msgspec
 from airferry.errors import MalformedError, UsageError
 from airferry.lab.attachments import attach_attestation, attach_referrer, attach_signature
 from airferry.lab.components import Component
-from airferry.lab.images import BuiltImage, put_image, put_list
+from airferry.lab.images import BuiltImage, ImageParts, put_image, put_list
 from airferry.lab.keys import LabKey, signature_message, write_signature
 from airferry.lab.layer import Entry, File, Layer, Noise
 from airferry.lab.payload import COMPONENT_REPOSITORY, RELEASE_REPOSITORY, payload_entries
@@ -166,7 +166,7 @@ class _Build:
         }
         if component.name.endswith("operator"):
             labels["io.openshift.release.operator"] = "true"
-        return put_image(self.store, COMPONENT_REPOSITORY, layers, labels, architecture=architecture, oci=image.oci)
+        return put_image(self.store, COMPONENT_REPOSITORY, ImageParts(tuple(layers), labels, architecture, image.oci))
 
     def _own_layer(self, image: ImageRecipe, architecture: str) -> Layer:
         name = image.component.name
@@ -207,14 +207,18 @@ class _Build:
             put_image(
                 self.store,
                 RELEASE_REPOSITORY,
-                (*lower.layers, top),
-                {"io.openshift.release": self.shape.version, "io.openshift.release.base-image-digest": lower.digest},
-                architecture=lower.architecture,
-                tags=() if multi else (self.shape.tag,),
+                ImageParts((*lower.layers, top), self._release_labels(lower), lower.architecture),
+                *(() if multi else (self.shape.tag,)),
             )
             for lower in operator
         )
         return put_list(self.store, RELEASE_REPOSITORY, built, self.shape.tag) if multi else built[0].digest
+
+    def _release_labels(self, lower: BuiltImage) -> dict[str, str]:
+        return {
+            "io.openshift.release": self.shape.version,
+            "io.openshift.release.base-image-digest": lower.digest,
+        }
 
     def _sign(self, digest: Digest) -> tuple[Path | None, Path | None]:
         if self.key is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from airferry.content.filesystem import reading
@@ -25,6 +25,19 @@ class RepositoryContent:
     unreferenced: tuple[Digest, ...]
     unreferenced_bytes: int
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as plain data with stable keys."""
+        return {
+            "path": self.path,
+            "tags": dict(self.tags),
+            "imagesWithoutTag": list(self.images_without_tag),
+            "manifests": self.manifests,
+            "blobs": self.blobs,
+            "sizeBytes": self.size_bytes,
+            "unreferenced": list(self.unreferenced),
+            "unreferencedBytes": self.unreferenced_bytes,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
@@ -37,8 +50,14 @@ class Inventory:
     half_written: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same as plain data."""
-        return asdict(self)
+        """Return the same as plain data with stable keys."""
+        return {
+            "folder": self.folder,
+            "repositories": [repository.as_json() for repository in self.repositories],
+            "sizeBytes": self.size_bytes,
+            "records": list(self.records),
+            "halfWritten": list(self.half_written),
+        }
 
 
 async def take_inventory(folder: TreeFolder) -> Inventory:

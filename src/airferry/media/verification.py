@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,16 @@ class Fault:
     file: str
     detail: str
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as plain data with stable keys."""
+        return {
+            "kind": self.kind.value,
+            "repository": self.repository,
+            "digest": self.digest,
+            "file": self.file,
+            "detail": self.detail,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenImage:
@@ -54,6 +64,15 @@ class BrokenImage:
     tag: str | None
     digest: Digest
     faults: tuple[Digest, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as plain data with stable keys."""
+        return {
+            "repository": self.repository,
+            "tag": self.tag,
+            "digest": self.digest,
+            "faults": list(self.faults),
+        }
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.tag}@{self.digest}" if self.tag else f"{self.repository}@{self.digest}"
@@ -81,8 +100,18 @@ class Verification:
         return not self.faults and not self.broken
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same as plain data, with ``whole``."""
-        return {"whole": self.whole, **asdict(self)}
+        """Return the same as plain data with stable keys, and ``whole``."""
+        return {
+            "whole": self.whole,
+            "folder": self.folder,
+            "repositories": self.repositories,
+            "images": self.images,
+            "files": self.files,
+            "sizeBytes": self.size_bytes,
+            "faults": [fault.as_json() for fault in self.faults],
+            "broken": [image.as_json() for image in self.broken],
+            "danglingTags": [{"repository": repository, "tag": tag} for repository, tag in self.dangling_tags],
+        }
 
 
 @dataclass(frozen=True, slots=True)

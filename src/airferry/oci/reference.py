@@ -24,6 +24,7 @@ _HOST: Final = re.compile(
     r"|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)"
     r"(?::(?P<port>[0-9]{1,5}))?\Z"
 )
+_USER_END: Final = re.compile(r"@(?!sha(?:256|512):)")
 _MAX_NAME: Final = 255
 _MAX_HOST: Final = 253 + len(":65535")
 """A name in the DNS has at most 253 characters (RFC 1035)."""
@@ -82,6 +83,7 @@ class Reference:
         """
         if "\x00" in text or text.strip() != text or not text:
             raise MalformedError(f"not a reference: {text!r}")
+        refuse_userinfo(text)
         scheme, separator, rest = text.partition("://")
         if not separator:
             return _parse_registry(text, text)
@@ -121,6 +123,20 @@ class Reference:
         if self.digest is not None:
             return f"{self.repository}@{self.digest}"
         return f"{self.repository}:{self.tag}" if self.tag is not None else str(self.repository)
+
+
+def refuse_userinfo(text: str) -> None:
+    """Raise MalformedError when a user or password stands before the host in ``text``, without repeating it.
+
+    Names of folders, behind ``file://`` and ``oci://``, may hold what they like.
+    """
+    scheme, separator, rest = text.partition("://") if "://" in text else ("", "", text)
+    found = _USER_END.search(rest)
+    if found is None or scheme in ("file", "oci"):
+        return
+    # No name of a repository holds an @, so one with a slash behind it ends a user, and a slash before it a password.
+    if "/" in rest[found.end() :] or (separator and "/" not in rest):
+        raise MalformedError("credentials in a reference are not accepted", hint="store them with airferry login HOST")
 
 
 def is_tag(text: str) -> bool:
@@ -170,9 +186,6 @@ def _split(text: str, whole: str) -> tuple[str, str | None, Digest | None]:
 
 def _parse_registry(text: str, whole: str) -> Reference:
     host, slash, rest = text.partition("/")
-    if slash and "@" in host:
-        # Not repeated in the message: what stands before the @ is most likely a password.
-        raise MalformedError("credentials in a reference are not accepted", hint="store them with airferry login HOST")
     if not slash and _looks_like_host_alone(host):
         raise MalformedError(f"no repository in {whole!r}", hint="write HOST/REPOSITORY:TAG")
     looks_like_host = "." in host or ":" in host or host == "localhost"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Reference, Repository
+from airferry.oci.reference import refuse_userinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def parse_arguments(arguments: Sequence[str], *, source_tree: str = ".", tree: s
     paired = [argument for argument in arguments if "=" in argument]
     if paired and len(paired) != len(arguments):
         odd = next(argument for argument in arguments if "=" not in argument)
+        refuse_userinfo(odd)
         raise UsageError(
             f"all arguments must be valid SRC=DST mappings, but {odd!r} is not one",
             hint="write either SRC=DST pairs, or one SRC and one or more DST",
@@ -93,6 +95,9 @@ def matching_tags(pattern: str, tags: Iterable[str]) -> tuple[str, ...]:
 
 def _pair(argument: str, source_tree: str, tree: str) -> Mapping:
     source, _, destination = argument.partition("=")
+    if "/" not in source.rpartition("://")[2] and not destination.startswith(("file://", "oci://")):
+        refuse_userinfo(argument)  # the = may stand in a password, and then what is before it must not be repeated
+    refuse_userinfo(destination)
     if not source or not destination:
         raise UsageError("all arguments must be valid SRC=DST mappings")
     return _mapping(source, destination, source_tree, tree)

@@ -10,15 +10,20 @@ from airferry.oci import Descriptor, Digest, Manifest, Reference, Repository
 class CopyRequest:
     """One image to carry: ``source`` (by digest or by tag) into ``destination``, under ``tags`` (may be none).
 
-    ``name`` is what people call it (a component, a tag); the ledger and errors use it. ``optional`` marks
-    content whose absence is no gap, such as a signature that may or may not exist.
+    ``name`` is what people call it (a component, a tag); the ledger and errors use it. ``attached_to`` is the image
+    that this is a signature, an attestation or a referrer of, None for what was asked for itself.
     """
 
     source: Reference
     destination: Repository
     tags: tuple[str, ...] = ()
     name: str = ""
-    optional: bool = False
+    attached_to: Digest | None = None
+
+    @property
+    def optional(self) -> bool:
+        """Whether its absence at the source is no gap: an attachment may or may not exist."""
+        return self.attached_to is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A plan in numbers: what people decide by before anything moves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from airferry.oci import Place
@@ -23,7 +23,17 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a JSON object with stable keys."""
-        return asdict(self)
+        return {
+            "images": self.images,
+            "manifests": self.manifests,
+            "tags": self.tags,
+            "blobs": self.blobs,
+            "mounts": self.mounts,
+            "movedBytes": self.moved_bytes,
+            "sharedBytes": self.shared_bytes,
+            "alreadyThereBlobs": self.already_there_blobs,
+            "alreadyThereBytes": self.already_there_bytes,
+        }
 
 
 def summarize(plan: Plan, *, images: int) -> Summary:

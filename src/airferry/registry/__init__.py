@@ -9,15 +9,19 @@ from airferry.registry.access import Access, Everyone, Policy, Verb, Visitor
 from airferry.registry.application import make_app
 from airferry.registry.body import Limits
 from airferry.registry.certificates import make_ca, make_leaf, server_context
+from airferry.registry.host_names import add_hosts, certified_hosts
 from airferry.registry.passwords import BasicAccess, Passwords
 from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
-from airferry.registry.provision import Provisioned, init, is_initialized
+from airferry.registry.provision import PASSWORD_FILE, Provisioned, init, is_initialized
 from airferry.registry.routes import parse_endpoint, repository_of
-from airferry.registry.server import Running, serve, serve_app, serve_store
-from airferry.registry.settings import Settings, TlsFiles
+from airferry.registry.server import Running, refuse_address, serve, serve_app, serve_store
+from airferry.registry.settings import CA_FILE, DEFAULT_LISTEN, Settings, TlsFiles
 from airferry.registry.store import RegistryStore
 
 __all__ = [
+    "CA_FILE",
+    "DEFAULT_LISTEN",
+    "PASSWORD_FILE",
     "Access",
     "BasicAccess",
     "Everyone",
@@ -35,12 +39,15 @@ __all__ = [
     "Verb",
     "Visitor",
     "WritableStore",
+    "add_hosts",
+    "certified_hosts",
     "init",
     "is_initialized",
     "make_app",
     "make_ca",
     "make_leaf",
     "parse_endpoint",
+    "refuse_address",
     "repository_of",
     "serve",
     "serve_app",

@@ -62,12 +62,15 @@ def make_ca(name: str, now: datetime) -> Pair:
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def make_leaf(ca: Pair, hosts: Sequence[str], now: datetime) -> Pair:
-    """Return a server certificate for ``hosts``, names and IP addresses. Raises UsageError for a bad one."""
-    names = [_general_name(host) for host in dict.fromkeys(hosts)]
+def make_leaf(ca: Pair, hosts: Sequence[str], now: datetime, *, key: ec.EllipticCurvePrivateKey | None = None) -> Pair:
+    """Return a server certificate for ``hosts``, names and IP addresses, and for ``key`` (None: a new one).
+
+    Names are lower case in it, and each stands there once. Raises UsageError for a bad one.
+    """
+    names = list(dict.fromkeys(general_name(host) for host in hosts))
     if not names:
         raise UsageError("a server certificate needs at least one host", hint="give --host NAME")
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
     builder = (
         _builder(_name(hosts[0]), ca.certificate.subject, key, now, LEAF_DAYS)
@@ -129,7 +132,8 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 
-def _general_name(host: str) -> x509.GeneralName:
+def general_name(host: str) -> x509.DNSName | x509.IPAddress:
+    """Return ``host`` as it stands in a certificate: names are lower case. Raises UsageError for what is none."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
     except ValueError:
@@ -144,4 +148,4 @@ def _general_name(host: str) -> x509.GeneralName:
     )
     if not is_name:
         raise UsageError(f"{host!r} is neither a host name nor an IP address", hint="give --host without a port")
-    return x509.DNSName(host)
+    return x509.DNSName(host.lower())

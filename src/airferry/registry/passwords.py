@@ -73,6 +73,11 @@ class Passwords:
         with disk_errors(f"reading {file}"):
             return cls(parse_htpasswd(await in_thread(file.read_text), str(file)))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The users, in the order of the file."""
+        return tuple(self._accounts)
+
     async def are_right(self, credentials: Credentials) -> bool:
         """Whether name and password belong together. Takes as long for an unknown name as for a known one.
 

@@ -23,6 +23,7 @@ from airferry.registry.passwords import hash_password
 from airferry.registry.settings import CA_FILE, CONFIG_FILE, DEFAULT_LISTEN, USERS_FILE, parse_listen
 
 PASSWORD_FILE: Final = "admin-password"  # noqa: S105 - a file name
+CA_KEY_FILE: Final = "ca.key"
 _PASSWORD_BYTES: Final = 24
 
 
@@ -60,7 +61,7 @@ def init(
     if is_initialized(root):
         raise InUseError(
             f"{root} holds a registry already",
-            hint="serve it with `airferry registry serve --root …`, or choose another folder",
+            hint=f"serve it with `airferry registry serve --root {root}`, or choose another folder",
         )
     now = datetime.now(UTC)
     ca = make_ca(f"airferry registry CA {now:%Y-%m-%d} {secrets.token_hex(3)}", now)
@@ -69,14 +70,14 @@ def init(
     hashed = hash_password(chosen)
     with disk_errors(f"initialising {root}"):
         root.mkdir(parents=True, exist_ok=True)
-        _write(root / "ca.key", ca.key_pem, 0o600)
-        _write(root / CA_FILE, ca.certificate_pem, 0o644)
-        _write(root / "server.key", leaf.key_pem, 0o600)
-        _write(root / "server.crt", leaf.certificate_pem + ca.certificate_pem, 0o644)
-        _write(root / USERS_FILE, f"{user}:{hashed}\n".encode(), 0o600)
+        write_durably(root / CA_KEY_FILE, ca.key_pem, 0o600)
+        write_durably(root / CA_FILE, ca.certificate_pem, 0o644)
+        write_durably(root / "server.key", leaf.key_pem, 0o600)
+        write_durably(root / "server.crt", leaf.certificate_pem + ca.certificate_pem, 0o644)
+        write_durably(root / USERS_FILE, f"{user}:{hashed}\n".encode(), 0o600)
         if password is None:
-            _write(root / PASSWORD_FILE, f"{chosen}\n".encode(), 0o600)
-        _write(root / CONFIG_FILE, _config(listen), 0o644)
+            write_durably(root / PASSWORD_FILE, f"{chosen}\n".encode(), 0o600)
+        write_durably(root / CONFIG_FILE, _config(listen), 0o644)
     password_file = root / PASSWORD_FILE if password is None else None
     return Provisioned(root, root / CA_FILE, user, password_file, tuple(dict.fromkeys(hosts)))
 
@@ -97,8 +98,8 @@ def _check_user(name: str) -> None:
         raise UsageError(f"{name[:40]!r} cannot be a user name", hint="letters and digits, no colon")
 
 
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """Write a whole file with ``mode`` from its first moment on, durable, replacing what a broken run left."""
+def write_durably(file: Path, content: bytes, mode: int) -> None:
+    """Write a whole file with ``mode`` from its first moment on, durable, replacing what is there. Raises OSError."""
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:

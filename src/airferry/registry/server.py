@@ -114,6 +114,11 @@ async def serve_app(
             listener.close()
 
 
+def refuse_address(listen: str) -> None:
+    """Raise InUseError or UsageError where nobody could listen on ``listen`` now; nothing is kept."""
+    _bind(listen).close()
+
+
 async def _stop(site: web.SockSite | None, app: web.Application) -> None:
     """Take no new connections, and let the requests under way finish."""
     if site is not None:

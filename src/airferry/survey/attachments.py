@@ -6,15 +6,14 @@ Sources: cosign's tag scheme ``sha256-<hex>.sig``; distribution-spec "Listing Re
 import asyncio
 from collections.abc import Callable, Iterable
 
-from airferry.content.errors import DeniedError, NotFoundError
+from airferry.content.breaker import Breaker
+from airferry.content.errors import NotFoundError
 from airferry.content.protocol import TagPeeking
-from airferry.errors import MalformedError, UnsupportedError
+from airferry.errors import AirferryError
 from airferry.oci import Digest, PlaceKind, Reference, Repository
-from airferry.plan import CopyRequest
+from airferry.plan import CopyRequest, Gap
 from airferry.survey.crew import work_through
-from airferry.survey.sources import Findings, OpenSource, survey_sources, walk_down
-
-_NOT_THERE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
+from airferry.survey.sources import NOT_THERE, Findings, OpenSource, survey_sources, walk_down
 
 TAG_SUFFIXES = (".sig", ".att")
 """Attachments that travel: signatures and attestations. SBOM tags (``.sbom``) were given up by cosign."""
@@ -27,12 +26,15 @@ async def find_attachments(
     *,
     workers: int = 16,
     on_asked: Callable[[], None] = lambda: None,
+    breaker: Breaker | None = None,
 ) -> tuple[CopyRequest, ...]:
     """Return requests for everything attached to the images of ``requests``, and read it into ``findings``.
 
     Asked for each image and, when it is an index, for each of its children; what is found is asked in turn, so
-    that an attestation of a signature travels too. Nothing attached is no gap.
+    that an attestation of a signature travels too. Nothing attached is no gap; not to be told what is attached is one.
+    Errors that would hit every image alike are raised, unless ``breaker`` goes on past them.
     """
+    judge = breaker if breaker is not None else Breaker()
     found: dict[tuple[Repository, Repository, str, tuple[str, ...]], CopyRequest] = {}
     asked: set[tuple[Repository, Repository, Digest]] = set()
     known = _KnownTags(open_source)
@@ -44,12 +46,21 @@ async def find_attachments(
             return []
         asked.add((source, destination, digest))
         new = []
-        for attachment in await _attached_to(request, digest, open_source, known):
+        try:
+            attached = await _attached_to(request, digest, open_source, known)
+        except AirferryError as error:
+            judge.failed(error, source, source.place)
+            unknown = _attachment(request, digest, Reference(source, None, digest), (), "attachments of")
+            findings.gaps.append(Gap(unknown, f"{source}@{digest}", error.code, error.message))
+            on_asked()
+            return []
+        judge.worked(source.place)
+        for attachment in attached:
             key = (source, destination, str(attachment.source), attachment.tags)
             if found.setdefault(key, attachment) is attachment:
                 new.append(attachment)
         if new:
-            await survey_sources(new, open_source, workers=2, known=findings)
+            await survey_sources(new, open_source, workers=2, known=findings, breaker=judge)
         on_asked()
         return [(attachment, findings.roots[attachment]) for attachment in new if attachment in findings.roots]
 
@@ -102,20 +113,24 @@ async def _attached_to(
         try:
             # Resolved now, so that what is planned is what was seen even if the tag moves meanwhile.
             target = await source.resolve_tag(repository.path, tag)
-        except _NOT_THERE:
+        except NOT_THERE:
             continue
-        attached.append(_attachment(request, Reference(repository, None, target), (tag,), f"{suffix[1:]} of"))
+        found = Reference(repository, None, target)
+        attached.append(_attachment(request, digest, found, (tag,), f"{suffix[1:]} of"))
     try:
         referrers = await source.list_referrers(repository.path, digest)
-    except _NOT_THERE:
+    except NOT_THERE:
         referrers = ()
     tagged = {attachment.source.digest for attachment in attached}
     for referrer in referrers:
         if referrer.digest in tagged:
             continue
-        attached.append(_attachment(request, Reference(repository, None, referrer.digest), (), "referrer of"))
+        found = Reference(repository, None, referrer.digest)
+        attached.append(_attachment(request, digest, found, (), "referrer of"))
     return attached
 
 
-def _attachment(request: CopyRequest, source: Reference, tags: tuple[str, ...], word: str) -> CopyRequest:
-    return CopyRequest(source, request.destination, tags, f"{word} {request.name}", optional=True)
+def _attachment(
+    request: CopyRequest, attached_to: Digest, source: Reference, tags: tuple[str, ...], word: str
+) -> CopyRequest:
+    return CopyRequest(source, request.destination, tags, f"{word} {request.name}", attached_to)

@@ -3,24 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from airferry.content.errors import BlockedError, DamagedError, DeniedError, NotFoundError
+from airferry.content.breaker import Breaker
+from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.protocol import ContentSource
 from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
-from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Place, Repository
+from airferry.oci import Descriptor, Digest, Manifest, Place, Repository
 from airferry.oci.digest import is_digest
 from airferry.plan import CopyRequest, Gap
 from airferry.survey.crew import work_through
 
-MISSING = (
-    NotFoundError,
-    DeniedError,
-    ContentMismatchError,
-    DamagedError,
-    MalformedError,
-    UnsupportedError,
-    BlockedError,
-)
-"""Errors that concern one image. Any other (no network, no credentials, …) would hit every image alike."""
+NOT_THERE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
+"""Answers that mean, of something optional, that there is none; registries give any of them."""
 
 OpenSource = Callable[[Place], ContentSource]
 
@@ -53,25 +46,35 @@ async def survey_sources(
     on_read: Callable[[Manifest], None] = lambda manifest: None,
     known: Findings | None = None,
     want_child: Callable[[Descriptor], bool] = lambda child: True,
+    breaker: Breaker | None = None,
 ) -> Findings:
     """Read every request's manifest and all below it. ``known`` (from an earlier call) is extended, not read again.
 
     A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on; a missing
-    manifest of an optional request is no gap. Children of lists that ``want_child`` declines are not read, and
-    not missed. Errors that would hit every image alike are raised.
+    manifest of an optional request is no gap, one that cannot be read is. Children of lists that ``want_child``
+    declines are not read, and not missed. Errors that would hit every image alike are raised, unless ``breaker``
+    goes on past them.
     """
     findings = known if known is not None else Findings()
+    judge = breaker if breaker is not None else Breaker()
     errands = {request: _Errand(request.source.repository, _target(request)) for request in requests}
     asked = set(errands.values())
     digests: dict[_Errand, Digest] = {}
     failures: dict[_Errand, AirferryError] = {}
 
     async def read(errand: _Errand) -> list[_Errand]:
+        repository = errand.repository
+        lost = judge.lost(repository, repository.place)
+        if lost is not None:
+            failures[errand] = lost
+            return []
         try:
             manifest = await _read_once(errand, open_source, findings)
-        except MISSING as error:
+        except AirferryError as error:
+            judge.failed(error, repository, repository.place)
             failures[errand] = error
             return []
+        judge.worked(repository.place)
         on_read(manifest)
         digests[errand] = manifest.digest
         wanted = (child for child in manifest.children if want_child(child))
@@ -85,8 +88,9 @@ async def survey_sources(
         missing = _first_missing(errand, digests, failures, findings)
         if missing is None:
             findings.roots[request] = digests[errand]
-        elif not request.optional:
-            error = failures[missing]
+            continue
+        error = failures[missing]
+        if not (request.optional and isinstance(error, NOT_THERE)):
             findings.gaps.append(Gap(request, str(missing), error.code, error.message))
     findings.gaps.sort(key=lambda gap: (gap.request.name, str(gap.request.source), gap.missing))
     return findings

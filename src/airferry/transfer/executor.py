@@ -11,11 +11,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, assert_never
 
+from airferry.content.breaker import Breaker
+from airferry.content.errors import DeniedError
 from airferry.content.protocol import BlobFetch, ByteStream, Chunk, ContentSink, ContentSource, Mounting
-from airferry.errors import AirferryError
+from airferry.errors import AirferryError, UnsupportedError
 from airferry.oci import Descriptor, Place, Repository
 from airferry.plan import CopyBlob, MountBlob, Plan, PutManifest, PutTag, Step
-from airferry.transfer.outcome import FATAL, Failure, Outcome
+from airferry.transfer.outcome import Failure, Outcome
 from airferry.transfer.progress import Progress, Silent
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,9 @@ OpenSink = Callable[[Place], ContentSink]
 _Ready = asyncio.PriorityQueue[tuple[int, int]]
 """Positions of steps that can be done now, the most urgent first."""
 _NOTHING_LEFT: Final = -1
+_REFUSALS: Final = (DeniedError, UnsupportedError)
+_HOPELESS_AFTER: Final = 10
+"""So many refusals before the first step is done, and the destination takes nothing at all."""
 
 
 async def carry_out(
@@ -34,13 +39,14 @@ async def carry_out(
     *,
     workers: int = 8,
     progress: Progress | None = None,
+    breaker: Breaker | None = None,
 ) -> Outcome:
     """Do every step of ``plan`` that can be done and return what came of it.
 
     A step that fails on its own content is kept as a failure, and what waits for it is skipped; an error that
-    would hit everything alike (outcome.FATAL) stops the run and is raised, with all finished work kept.
+    would hit everything alike stops the run and is raised, with all finished work kept, unless ``breaker`` goes on.
     """
-    run = _Run(plan, open_source, open_sink, progress or Silent())
+    run = _Run(plan, open_source, open_sink, progress or Silent(), breaker or Breaker())
     await run.phase([index for index, step in enumerate(plan.steps) if not isinstance(step, PutTag)], workers)
     await run.phase([index for index, step in enumerate(plan.steps) if isinstance(step, PutTag)], workers)
     return run.outcome
@@ -59,15 +65,29 @@ def _urgency(step: Step) -> int:
             assert_never(step)
 
 
+def _parties(step: Step) -> tuple[tuple[Repository, ...], tuple[Place, ...]]:
+    """Return the repositories and the places that a step needs to answer."""
+    match step:
+        case CopyBlob() | MountBlob():
+            return (step.source, step.destination), (step.source.place, step.destination.place)
+        case PutManifest() | PutTag():
+            return (step.destination,), (step.destination.place,)
+        case _:
+            assert_never(step)
+
+
 class _Run:
     """The state of one run: what waits for what, what is ready, what was left undone and why."""
 
-    def __init__(self, plan: Plan, open_source: OpenSource, open_sink: OpenSink, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, open_source: OpenSource, open_sink: OpenSink, progress: Progress, breaker: Breaker
+    ) -> None:
         self._steps = plan.steps
         self._needs = plan.needs
         self._open_source = open_source
         self._open_sink = open_sink
         self._progress = progress
+        self._breaker = breaker
         self._left = 0
         self._waiting: dict[int, int] = {}
         self._dependants: dict[int, list[int]] = {}
@@ -123,19 +143,29 @@ class _Run:
             self.outcome.skipped += 1
             self.outcome.undone[index] = cause
             return
+        repositories, places = _parties(step)
+        lost = self._breaker.lost(repositories, places)
+        if lost is not None:
+            self._fail(index, lost)
+            return
         self._progress.started(step)
         try:
             await self._do(step)
-        except FATAL:
-            raise
         except AirferryError as error:
-            logger.warning("step failed", extra={"step": type(step).__name__, "code": error.code})
-            failure = Failure(step, error)
-            self.outcome.failures.append(failure)
-            self.outcome.undone[index] = failure
+            self._breaker.failed(error, repositories, places)
+            self._fail(index, error)
+            if not self.outcome.done and len(self.outcome.failures) >= _HOPELESS_AFTER and isinstance(error, _REFUSALS):
+                raise
         else:
+            self._breaker.worked(places)
             self.outcome.done += 1
             self._progress.finished(step)
+
+    def _fail(self, index: int, error: AirferryError) -> None:
+        logger.info("step failed", extra={"step": type(self._steps[index]).__name__, "code": error.code})
+        failure = Failure(self._steps[index], error)
+        self.outcome.failures.append(failure)
+        self.outcome.undone[index] = failure
 
     def _what_it_lacks(self, index: int) -> Failure | None:
         """Return why a step cannot be done. A mount always can: without its sibling's blob it is a copy."""

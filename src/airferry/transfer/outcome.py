@@ -4,32 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from airferry.content.errors import (
-    CertificateError,
-    InUseError,
-    NoSpaceError,
-    ReadOnlyError,
-    ThrottledError,
-    UnauthorizedError,
-    UnfitFilesystemError,
-    UnreachableError,
-)
 from airferry.errors import AirferryError
 from airferry.oci import Digest, Repository
 from airferry.plan import CopyBlob, CopyRequest, Gap, MountBlob, Plan, PutManifest, PutTag, Step, Survey
 from airferry.plan.planner import reachable
-
-FATAL = (
-    NoSpaceError,
-    ReadOnlyError,
-    UnfitFilesystemError,
-    InUseError,
-    UnauthorizedError,
-    CertificateError,
-    UnreachableError,
-    ThrottledError,
-)
-"""Errors that would hit every following step alike: the run stops, and the same command goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)

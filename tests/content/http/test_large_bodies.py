@@ -18,6 +18,8 @@ from airferry.lab.store import LabStore
 from airferry.lab.upstream import Upstream
 from airferry.oci import Descriptor, Digest, mediatype
 
+from .servers import answer, make_pair, serve
+
 PATH = "org/app"
 CONTENT = random.Random(4).randbytes(DIRECT_FROM_BYTES * 2 + 12_345)
 BLOB = Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(CONTENT), len(CONTENT))
@@ -103,6 +105,49 @@ async def test_reading_can_be_given_up_in_the_middle(tmp_path: Path) -> None:
                 assert chunk
                 break
         assert await read(place) == CONTENT
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, *, tls: bool, after_the_body: bytes = b""
+) -> AsyncIterator[tuple[RegistryPlace, set[int]]]:
+    """A server whose bodies may go on after their end; yields also the ports that were connected from."""
+    pair = make_pair(folder, "server")
+    ports: set[int] = set()
+
+    async def handler(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "/blobs/" not in head:
+            answer(writer)
+            return
+        ports.add(writer.get_extra_info("peername")[1])
+        answer(writer, CONTENT)
+        writer.write(after_the_body)
+
+    async with serve(handler, pair.server_context() if tls else None) as host:
+        content = HttpContent(HttpSettings(ca_file=pair.crt, insecure=not tls), timing=Timing(sleep=no_sleep))
+        try:
+            yield content.registry(host), ports
+        finally:
+            await content.close()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_the_connection_of_a_large_body_serves_the_next_request(tmp_path: Path, tls: bool) -> None:
+    async with served(tmp_path, tls=tls) as (place, ports):
+        assert [await read(place) for _ in range(3)] == [CONTENT] * 3
+        assert len(ports) == 1
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_what_comes_after_the_end_of_a_body_is_nobodys_answer(tmp_path: Path, tls: bool) -> None:
+    async with served(tmp_path, tls=tls, after_the_body=b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\nevil") as (
+        place,
+        ports,
+    ):
+        for _ in range(3):
+            assert await read(place) == CONTENT
+            await asyncio.sleep(0)  # as long as a client may take before it asks on
+        assert len(ports) == 3
 
 
 def test_a_buffer_is_given_out_again_only_when_nobody_holds_it() -> None:

@@ -94,6 +94,18 @@ def test_a_system_that_is_none_is_refused(text):
         System.parse(text)
 
 
+@pytest.mark.parametrize("word", ["mac", "macos", "macOS", "MacOS", "MAC", "darwin", "Darwin"])
+def test_a_mac_is_one_under_each_of_its_names(word):
+    assert System.parse(word) == System("darwin")
+    assert System.parse(f"{word}/arm64") == System("darwin", "arm64")
+    assert select("oc", word)[0].path == "usr/share/openshift/mac/oc"
+
+
+@pytest.mark.parametrize("word", ["Linux", "Windows", "WINDOWS"])
+def test_a_system_may_be_written_as_its_maker_does(word):
+    assert System.parse(word) == System(word.lower())
+
+
 def test_a_star_means_every_system_once():
     tools = select("openshift-install", "*")
     assert [tool.system("amd64") for tool in tools] == ["linux/amd64", "darwin/amd64", "darwin/arm64", "linux/arm64"]

@@ -11,7 +11,6 @@ from airferry.openshift.release.naming import (
     Target,
     arch_word,
     architecture_of_word,
-    attachment_copies,
     release_copies,
     version_reference,
 )
@@ -132,17 +131,6 @@ def test_a_bare_version_is_the_release_on_quay():
 @pytest.mark.parametrize("text", ["4.12", "latest", "quay.io/a/b:4.12.0", "4.12.0+build"])
 def test_what_is_not_a_bare_version_is_left_to_others(text):
     assert version_reference(text, "amd64") is None
-
-
-def test_attachments_are_asked_for_beside_the_image_and_may_be_absent():
-    digest = Digest.of(b"x")
-    source, destination = parse_repository("quay.io/a/b"), parse_repository(MIRROR)
-    requests = attachment_copies(source, destination, [digest, digest], "etcd")
-    assert [(str(item.source), item.tags) for item in requests] == [
-        (f"quay.io/a/b:sha256-{digest.hex}.sig", (f"sha256-{digest.hex}.sig",)),
-        (f"quay.io/a/b:sha256-{digest.hex}.att", (f"sha256-{digest.hex}.att",)),
-    ]
-    assert all(item.optional and item.destination == destination for item in requests)
 
 
 def test_errors_of_targets_are_ours():

@@ -40,6 +40,11 @@ def test_the_commands_come_in_the_order_they_are_needed():
     ]
 
 
+def test_a_key_is_to_be_brought_along_by_other_means_than_the_disk():
+    assert "`our key.asc` is the key that the release was signed with; it is not on the disk" in print_runbook(FULL)
+    assert "key that the release" not in print_runbook(BOOK)
+
+
 def test_an_unknown_mirror_is_a_placeholder_that_is_explained():
     page = print_runbook(BOOK)
     assert "--to=REGISTRY/REPOSITORY" in page

@@ -1,7 +1,7 @@
 """Turns what OpenSSL says about a refused certificate into an error that names registry, subject, reason, flag.
 
 OpenSSL gives numbers for the reason but not the certificate, so the certificate is fetched once more without
-checking it. All knowledge of those numbers and of library texts about TLS is here.
+checking it. All knowledge of those numbers is here.
 """
 
 import asyncio
@@ -20,23 +20,7 @@ _WRONG_HOST: Final = (62, 64)
 _UNKNOWN_CA: Final = (2, 18, 19, 20, 21)
 """X509_V_ERR numbers of OpenSSL's x509_vfy.h, as given in SSLCertVerificationError.verify_code."""
 
-_NOT_TLS_REASONS: Final = frozenset(
-    {
-        "WRONG_VERSION_NUMBER",
-        "HTTP_REQUEST",
-        "HTTPS_PROXY_REQUEST",
-        "UNKNOWN_PROTOCOL",
-        "UNEXPECTED_MESSAGE",
-        "PACKET_LENGTH_TOO_LONG",
-        "RECORD_LAYER_FAILURE",
-    }
-)
 _INSPECT_TIMEOUT_S: Final = 5.0
-
-
-def speaks_no_tls(error: ssl.SSLError) -> bool:
-    """Whether the handshake failed because the other side does not speak TLS at all."""
-    return error.reason in _NOT_TLS_REASONS
 
 
 async def fetch_certificate(host: str, port: int) -> x509.Certificate | None:

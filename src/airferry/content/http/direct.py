@@ -2,8 +2,8 @@
 
 aiohttp copies a body twice before we see it, in pieces of a few hundred KiB at most, with bookkeeping for each. Once
 the head of an answer said how long the body is, there is nothing left to parse: the connection's transport, TLS and
-all, gives its bytes to :class:`DirectBody` instead. The connection is closed after that body; a handshake is cheap
-beside some MiB.
+all, gives its bytes to :class:`DirectBody` instead. After the last one aiohttp has the connection back for the next
+request: over TLS a new one costs as much CPU as some MiB of body.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Final
 
-import aiohttp
-
+from airferry.content.http.lean_aiohttp import aiohttp
 from airferry.content.http.transport import FailureKind, TransportError
 
-DIRECT_FROM_BYTES: Final = 4 * 1024 * 1024
-"""Smaller bodies are not worth a connection of their own."""
+DIRECT_FROM_BYTES: Final = 512 * 1024
+"""Of smaller bodies most is there together with the head."""
 
-_BUFFER_BYTES: Final = 512 * 1024
-_MOST_WAITING: Final = 2
+_BUFFER_BYTES: Final = 1024 * 1024
+"""As much as a sink hashes and writes at once: each further piece costs a struggle for the interpreter's lock."""
+_MOST_WAITING: Final = 1
 
 
 def _count_of_a_free_buffer() -> int:
@@ -73,8 +73,8 @@ def take_over(answer: aiohttp.ClientResponse, idle_timeout_s: float) -> "DirectB
     former = connection.protocol
     held = answer.content.read_nowait()
     if answer.content.exception() is not None or len(held) >= size:
-        return None if not held else DirectBody(None, held, 0, idle_timeout_s)
-    body = DirectBody(transport, held, size - len(held), idle_timeout_s, former)
+        return None if not held else DirectBody(answer, held, 0, idle_timeout_s)
+    body = DirectBody(answer, held, size - len(held), idle_timeout_s, (transport, former))
     # Reading is begun again, since transports choose how to hand out bytes when they begin.
     transport.pause_reading()
     transport.set_protocol(body)
@@ -87,20 +87,22 @@ class DirectBody(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        transport: asyncio.Transport | None,
+        answer: aiohttp.ClientResponse,
         held: bytes,
         size_bytes: int,
         idle_timeout_s: float,
-        former: asyncio.BaseProtocol | None = None,
+        connection: tuple[asyncio.Transport, asyncio.BaseProtocol] | None = None,
     ) -> None:
-        self._transport = transport
-        self._former = former
+        self._answer = answer
+        self._transport: asyncio.Transport | None = connection[0] if connection else None
+        self._former = connection[1] if connection else None
         self._left = size_bytes
         self._idle_timeout_s = idle_timeout_s
         self._waiting: deque[bytes | bytearray] = deque([held] if held else ())
         self._buffer = _POOL.take()
         self._filled = 0
         self._paused = False
+        self._ends_cleanly = False
         self._failure: TransportError | None = None
         self._reader: asyncio.Future[None] | None = None
         self._moved = True
@@ -119,6 +121,7 @@ class DirectBody(asyncio.BufferedProtocol):
                         yield rest
                     raise self._failure
                 if not self._left:
+                    self._hand_back()
                     return
                 self._reader = asyncio.get_running_loop().create_future()
                 await self._reader
@@ -129,22 +132,27 @@ class DirectBody(asyncio.BufferedProtocol):
             self._buffer, self._filled = bytearray(), 0
             self._waiting.clear()
 
-    def abort(self) -> None:
-        """Drop the connection at once: a polite end of TLS would keep its buffers for as long as the peer thinks."""
+    def close(self) -> None:
+        """Drop the connection, unless the body was read to its end and aiohttp has it back."""
         if self._transport is not None:
+            # At once: a polite end of TLS would keep its buffers for as long as the peer thinks.
             self._transport.abort()
+        self._answer.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return the room that is left in the current buffer."""
+        """Return the room that is left in the current buffer, for what is left of the body and a byte more."""
         if not self._left or not self._buffer:
             return memoryview(bytearray(1))  # a byte behind the end of the body: of no use to anybody
-        return memoryview(self._buffer)[self._filled : self._filled + self._left]
+        return memoryview(self._buffer)[self._filled : self._filled + self._left + 1]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take note of new bytes; a full buffer goes to the reader."""
         if not self._left or not self._buffer:
             return
         self._moved = True
+        # Only when there was room for that byte more and it did not come is the next answer's first byte its own.
+        self._ends_cleanly = nbytes == self._left < len(self._buffer) - self._filled
+        nbytes = min(nbytes, self._left)
         self._filled += nbytes
         self._left -= nbytes
         if self._left and self._filled < len(self._buffer):
@@ -169,6 +177,17 @@ class DirectBody(asyncio.BufferedProtocol):
         self._wake()
         if self._former is not None:
             self._former.connection_lost(exc)
+
+    def _hand_back(self) -> None:
+        """Let aiohttp use the connection again; reading has paused with the last byte."""
+        transport = self._transport
+        if transport is None or self._former is None or not self._ends_cleanly or transport.is_closing():
+            return
+        self._transport = None
+        transport.set_protocol(self._former)
+        transport.resume_reading()
+        # aiohttp's parser has not seen the body, but the next answer gets another one.
+        self._answer.content.feed_eof()
 
     def _look(self) -> None:
         """Once in an idle timeout: did anything come since the last look? A reader that is slow is no idle peer."""

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from airferry.content.errors import DeniedError, NotFoundError, RegistryFailedError, UnauthorizedError
+from airferry.content.http.addresses import absolute
 from airferry.content.http.authorizer import pull_scope
 from airferry.content.http.refusals import Doing
 from airferry.content.http.session import Call, RegistrySession
@@ -133,7 +134,7 @@ class SubjectLocks:
 
 def _next_page(session: RegistrySession, link: str) -> str:
     """The next page is on the same registry, whatever host the link names; so credentials stay there."""
-    parts = urlsplit(session.url_of(link))
+    parts = urlsplit(absolute(link, session.base))
     return parts._replace(scheme="", netloc="").geturl()
 
 

@@ -42,6 +42,7 @@ class MirroredSource:
         self._content = content
         self._rules = rules
         self._serving: dict[str, PullSource] = {}
+        self._known: dict[tuple[str, bool], tuple[PullSource, ...]] = {}
 
     async def resolve_tag(self, path: str, tag: str) -> Digest:
         """Return what the first place that has ``tag`` says it points at."""
@@ -109,9 +110,13 @@ class MirroredSource:
         """Nothing of its own to give back."""
 
     def _sources(self, path: str, target: str | None) -> tuple[PullSource, ...]:
+        """Return where ``target`` is asked for: the same for all digests of a repository, and for all its tags."""
         digest = Digest(target) if target is not None and is_digest(target) else None
-        tag = target if digest is None else None
-        return pull_sources(Reference(Repository(self.place, path), tag, digest), self._rules)
+        kind = (path, digest is not None)
+        if kind not in self._known:
+            tag = target if digest is None else None
+            self._known[kind] = pull_sources(Reference(Repository(self.place, path), tag, digest), self._rules)
+        return self._known[kind]
 
     def _blob_sources(self, path: str, digest: Digest) -> tuple[PullSource, ...]:
         """Where the manifest came from, then what a pull by digest tries, then what one by tag tries."""
@@ -136,7 +141,7 @@ class MirroredSource:
                 found = await self._try(source, ask)
             except AirferryError as error:
                 failures.append((source, error))
-                logger.info("place failed", extra={"place": str(source.reference), "reason": error.message})
+                logger.info("place failed", extra={"place": str(source.reference.repository), "reason": error.message})
                 continue
             if remember is not None:
                 self._serving[remember] = source

@@ -14,10 +14,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     """Return the URL of the proxy for ``url``, or None when it is reached directly."""
+    scheme = url.partition(":")[0].lower()
+    proxy = _variable(environ, f"{scheme}_proxy")
+    if not proxy:
+        return None
     parts = urlsplit(url)
-    proxy = _variable(environ, f"{parts.scheme}_proxy")
     host = (parts.hostname or "").rstrip(".")
-    if not proxy or not host:
+    if not host:
         return None
     if host == "localhost" or _is_loopback(host):
         return None

@@ -58,6 +58,8 @@ def refusal(status: int, body: bytes, doing: Doing, identity: Identity) -> Airfe
             return denied(doing, identity, said)
         case 404:
             return _not_found(body, doing, said)
+        case 405:
+            return DeniedError(f"{doing.registry} does not let anybody {doing}{said}", hint="it only reads, it seems")
         case 413:
             return TooLargeError(
                 f"{doing.registry} calls it too large to {doing}{said}",

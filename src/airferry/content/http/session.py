@@ -18,6 +18,7 @@ from airferry.content.errors import (
     RegistryFailedError,
     UnreachableError,
 )
+from airferry.content.http.addresses import absolute, same_host
 from airferry.content.http.authorizer import Authorizer
 from airferry.content.http.budget import Budget, Slot
 from airferry.content.http.refusals import LATER_HINT, Doing, refusal, throttled
@@ -140,17 +141,6 @@ class RegistrySession:
                 if self._base is None:
                     self._base = await self._find_base(doing)
 
-    def url_of(self, target: str) -> str:
-        """Return ``target`` as an absolute URL.
-
-        Behind a proxy that ends TLS many registries name themselves with http; our own scheme is kept then.
-        """
-        url = urljoin(f"{self.base}/", target)
-        parts, own = urlsplit(url), urlsplit(self.base)
-        if parts.hostname == own.hostname and (parts.scheme, own.scheme) == ("http", "https"):
-            return parts._replace(scheme=own.scheme, netloc=own.netloc).geturl()
-        return url
-
     def failure(self, error: TransportError, doing: Doing) -> Exception:
         """Return the error to show for an exchange without a whole answer."""
         if error.explained is not None:
@@ -262,11 +252,11 @@ class RegistrySession:
 
     async def _attempt(self, call: Call) -> Response:
         """One answer, with a second try after a 401 when there is another proof to give."""
-        url = self.url_of(call.target)
-        ours = _same_host(url, self.base)
+        url = absolute(call.target, self.base)
+        ours = same_host(url, self.base)
         header = await self.authorizer.header(call.scopes, call.doing) if ours else None
         response = await self._follow(call, url, header)
-        if response.status != 401 or not _same_host(response.url, self.base):
+        if response.status != 401 or not same_host(response.url, self.base):
             return response
         challenge = self.authorizer.learn(response.headers, response.url)
         body = await _drain(response)
@@ -274,7 +264,7 @@ class RegistrySession:
         renewed = await self.authorizer.renewed(challenge, call.scopes, call.doing, header)
         if renewed is not None:
             response = await self._follow(call, url, renewed)
-            if response.status != 401 or not _same_host(response.url, self.base):
+            if response.status != 401 or not same_host(response.url, self.base):
                 return response
             challenge = self.authorizer.learn(response.headers, response.url)
             body = await _drain(response)
@@ -286,7 +276,7 @@ class RegistrySession:
     async def _follow(self, call: Call, url: str, header: str | None) -> Response:
         """Send and follow redirects; the Authorization header never goes to another host."""
         for _ in range(_MAX_REDIRECTS + 1):
-            own = header if _same_host(url, self.base) else None
+            own = header if same_host(url, self.base) else None
             response = await self._transport.send(
                 self._request(call.method, url, call.headers, call.body, own, call.answer_timeout_s)
             )
@@ -334,7 +324,7 @@ class RegistrySession:
         body = await _drain(response)
         await response.close()
         doing = call.doing
-        if not _same_host(response.url, self.base):
+        if not same_host(response.url, self.base):
             # A storage service behind the registry: its 403 or 404 is about a signed URL, not about us.
             host = urlsplit(response.url).hostname or "?"
             raise TransportError(
@@ -349,17 +339,6 @@ async def _drain(response: Response) -> bytes:
         return await read_body(response, _MAX_ERROR_BYTES)
     except (TransportError, RegistryFailedError):
         return b""
-
-
-def _same_host(url: str, base: str) -> bool:
-    """Whether both name the same scheme, host and port: only then credentials go there."""
-    left, right = urlsplit(url), urlsplit(base)
-    ports = {"http": 80, "https": 443}
-    return (
-        left.scheme == right.scheme
-        and left.hostname == right.hostname
-        and (left.port or ports.get(left.scheme)) == (right.port or ports.get(right.scheme))
-    )
 
 
 def _fields(call: Call, reason: str, wait_s: float) -> dict[str, object]:

@@ -19,6 +19,22 @@ _SYSTEM_BUNDLES: Final = (
     "/etc/ssl/cert.pem",
 )
 """Where distributions keep their bundle, for a Python whose OpenSSL was built to look elsewhere."""
+_NOT_TLS_REASONS: Final = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "UNEXPECTED_MESSAGE",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+    }
+)
+
+
+def speaks_no_tls(error: ssl.SSLError) -> bool:
+    """Whether the handshake failed because the other side does not speak TLS at all."""
+    return error.reason in _NOT_TLS_REASONS
 
 
 def default_certs_dirs(home: Path) -> tuple[Path, ...]:

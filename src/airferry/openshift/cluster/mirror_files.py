@@ -7,9 +7,6 @@ over in silence. Errors name the file, the document (counted from 1) and the fie
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.openshift.cluster.mirror_sets import (
     API_VERSIONS,
@@ -45,6 +42,10 @@ def parse_mirror_sets(text: str, file: str) -> tuple[MirrorSet, ...]:
 
 
 def _documents(text: str, file: str) -> Iterator[Any]:
+    # Only runs that read such a file pay for this import (10 ms).
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     reader = YAML(typ="safe", pure=True)
     try:
         yield from reader.load_all(text)

@@ -45,7 +45,7 @@ def merge_pull_secret(text: str, registry: str, user: str, password: str) -> str
     place and its other fields, such as email, but loses tokens that would be used instead. ``text`` may be
     empty or blank for a new one. Raises MalformedError.
     """
-    _check_registry(registry)
+    check_registry(registry)
     if not user or ":" in user:
         raise MalformedError(f"the user for {registry} is empty or holds a colon")
     if not password:
@@ -138,7 +138,8 @@ def _decode(text: str) -> dict[str, Any]:
     return document
 
 
-def _check_registry(registry: str) -> None:
+def check_registry(registry: str) -> None:
+    """Raise MalformedError unless ``registry`` can be the name of an entry: host[:port][/path]."""
     if not _is_registry(registry):
         raise MalformedError(
             f"{registry!r} is not host[:port][/path]", hint="write it as images are named, without https://"

@@ -5,7 +5,7 @@ Pure: bytes and values in, values out. Nothing here fetches, reads a tar or know
 
 from airferry.openshift.release.errors import ComponentMissingError, ToolMissingError, UntrustedReleaseError
 from airferry.openshift.release.keys import SHIPPED_KEYS
-from airferry.openshift.release.naming import Target, arch_word, attachment_copies, release_copies, version_reference
+from airferry.openshift.release.naming import Target, arch_word, release_copies, version_reference
 from airferry.openshift.release.payload import Component, ReleasePayload, parse_payload
 from airferry.openshift.release.signature import (
     DEFAULT_STORES,
@@ -30,7 +30,6 @@ __all__ = [
     "UntrustedReleaseError",
     "Verdict",
     "arch_word",
-    "attachment_copies",
     "judge_release",
     "parse_payload",
     "release_copies",

@@ -157,10 +157,13 @@ class System:
 
     @classmethod
     def parse(cls, text: str) -> "System":
-        """Return what ``text`` spells: linux, mac, darwin, windows, os/arch, or ``*``. Raises UsageError."""
+        """Return what ``text`` spells, in any case: linux, mac, macOS, darwin, windows, os/arch, or ``*``.
+
+        Raises UsageError.
+        """
         if text == "*":
             return cls(None)
-        os, slash, architecture = text.partition("/")
+        os, slash, architecture = text.lower().partition("/")
         os = _OS_WORDS.get(os, os)
         if os not in ("linux", "darwin", "windows") or (slash and not architecture):
             raise UsageError(

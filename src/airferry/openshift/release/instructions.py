@@ -4,6 +4,7 @@ The sections have the shape of ``oc adm release mirror``, so that scripts which 
 The mirror rules themselves are made by another room and come in as text.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,7 +72,7 @@ def upload_text(folder: str, image: Reference, *, program: str = "airferry", is_
     flag = "--keep-manifest-list " if program == "oc" and is_list else ""
     return (
         "\nTo upload local images to a registry, run:\n\n"
-        f"    {program} image mirror {flag}--from-dir={folder} "
+        f"    {program} image mirror {flag}{shlex.quote(f'--from-dir={folder}')} "
         f"'file://{image.repository.path}:{image.tag}*' REGISTRY/REPOSITORY\n\n"
     )
 

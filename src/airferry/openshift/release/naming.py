@@ -6,12 +6,11 @@ with ``--keep-manifest-list`` and otherwise tags the whole list ``-x86_64``, whi
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from airferry.errors import MalformedError, UnsupportedError, UsageError
-from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
+from airferry.oci import Place, PlaceKind, Reference, Repository
 from airferry.oci.reference import is_tag
 from airferry.openshift.release.payload import ReleasePayload
 from airferry.openshift.release.semver import is_version
@@ -129,29 +128,6 @@ def release_copies(
         tag = target.tag(payload.version, arch, component.name)
         requests.append(CopyRequest(source, target.repository, (tag,), component.name))
     return tuple(requests)
-
-
-def attachment_tags(digest: Digest) -> tuple[str, ...]:
-    """Return the tags under which cosign keeps the signature and the attestations of ``digest``.
-
-    They stand in the same repository as the image, for each platform's digest and for the list's.
-    """
-    stem = f"{digest.algorithm}-{digest.hex}"
-    return (f"{stem}.sig", f"{stem}.att")
-
-
-def attachment_copies(
-    source: Repository, destination: Repository, digests: Iterable[Digest], name: str
-) -> tuple[CopyRequest, ...]:
-    """Return optional requests for the attachments of ``digests``; absence of one is no gap.
-
-    ``name`` is what the image is called; the requests are named ``NAME (TAG)``.
-    """
-    return tuple(
-        CopyRequest(Reference(source, tag), destination, (tag,), f"{name} ({tag})", optional=True)
-        for digest in dict.fromkeys(digests)
-        for tag in attachment_tags(digest)
-    )
 
 
 def _release_place(release_target: Reference | None, target: Target, version: str, arch: str) -> tuple[Repository, str]:

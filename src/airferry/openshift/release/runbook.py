@@ -19,7 +19,8 @@ class RunBook:
     ``registry`` is HOST[:PORT]/REPOSITORY, or the placeholder when it is not known yet. ``fragment`` is the file
     with the section for install-config.yaml, ``mirror_objects`` the files with cluster objects,
     ``signature_files`` the signature ConfigMaps. ``components`` counts the images besides the release image.
-    ``tool`` is the executable on the disk, None when it was not put there; ``verification_keys`` are key files.
+    ``tool`` is the executable on the disk, None when it was not put there; ``verification_keys`` are names of key
+    files, which are not on the disk: it cannot vouch for itself.
     """
 
     version: str
@@ -93,10 +94,14 @@ def _load(book: RunBook) -> str:
         *_trust_options(book),
         *_ACCESS,
     ]
+    keys = "".join(
+        f"`{key}` is the key that the release was signed with; it is not on the disk, which cannot vouch for itself.\n"
+        for key in book.verification_keys
+    )
     return _section(
         "Load the mirror registry",
-        "`ca.crt` is the mirror's CA certificate; leave it out where this host trusts the mirror already. `login`\n"
-        "asks for user and password and tries them first. If loading stops, the same command goes on from there.\n"
+        f"{keys}`ca.crt` is the mirror's CA certificate; leave it out where this host trusts the mirror already.\n"
+        "`login` asks for user and password and tries them first. If loading stops, the same command goes on from there.\n"
         f"Where there is no registry yet: `{book.tool or 'airferry'} registry serve --help`.",
         [[*_program(book), "login", host, *_ACCESS], command],
     )
