@@ -6,7 +6,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -37,20 +37,34 @@ _MACHINES: Final = {21: "ppc64le", 22: "s390x", 62: "x86_64", 183: "aarch64"}
 _SEGMENT_INTERPRETER: Final = 3
 
 
-async def carry_tool(asked: MirrorRelease, narrator: Narrator) -> MirrorRelease:
-    """Put the executable on the disk of ``asked`` and return the request with its name there.
+@dataclass(frozen=True, slots=True)
+class CarriedTool:
+    """An executable that runs everywhere, and its ``name`` on a disk."""
 
-    The executable is the running program when that is one self-contained file, else the file that
-    ``$AIRFERRY_EXECUTABLE`` names, as ``make dist`` builds it. Raises UsageError when there is none that runs
-    everywhere; DamagedError when the disk does not give back what was written.
+    executable: Path
+    name: str
+
+
+async def find_tool() -> CarriedTool:
+    """Return the running program when that is one self-contained file, else the one in ``$AIRFERRY_EXECUTABLE``.
+
+    `make dist` builds it. Raises UsageError when there is none that runs everywhere.
+    """
+    executable = find_executable(os.environ, frozen=bool(getattr(sys, "frozen", False)))
+    return CarriedTool(executable, await asyncio.to_thread(tool_name, executable))
+
+
+async def carry_tool(tool: CarriedTool, asked: MirrorRelease, narrator: Narrator) -> MirrorRelease:
+    """Put ``tool`` on the disk of ``asked`` and return the request with its name there.
+
+    Raises DamagedError when the disk does not give back what was written, NoSpaceError, ReadOnlyError, …
     """
     assert asked.to_dir is not None, "a checked request for the tool has a disk"
-    executable = find_executable(os.environ, frozen=bool(getattr(sys, "frozen", False)))
-    name = await asyncio.to_thread(tool_name, executable)
+    target = asked.to_dir / tool.name
     if not asked.options.dry_run:
-        await asyncio.to_thread(place_tool, executable, asked.to_dir / name)
-    narrator.note(f"info: {executable} travels along as {asked.to_dir / name}")
-    return replace(asked, tool_name=name)
+        await asyncio.to_thread(place_tool, tool.executable, target)
+    narrator.note(f"info: {tool.executable} travels along as {target}")
+    return replace(asked, tool_name=tool.name)
 
 
 def find_executable(environ: Mapping[str, str], *, frozen: bool) -> Path:

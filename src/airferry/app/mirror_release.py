@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airferry.app.carried_tool import carry_tool
+from airferry.app.carried_tool import carry_tool, find_tool
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import copy_images
 from airferry.app.mirror_files import forget_ledger, write_files
@@ -49,11 +49,12 @@ class MirroredRelease:
 async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrator) -> MirroredRelease:
     """Mirror a release. Nothing is copied before it is trusted, or ``allow_unverified`` was given."""
     asked = asked.checked()
+    tool = await find_tool() if asked.with_tool else None
     narrator.phase("reading the release")
     release = await read_release(asked.source, places, architecture=asked.architecture)
     trust = await _trusted(asked, release, places, narrator)
-    if asked.with_tool:
-        asked = await carry_tool(asked, narrator)
+    if tool is not None:
+        asked = await carry_tool(tool, asked, narrator)
     requests = await _requests(asked, release, places)
     record = await _record_of(asked, release, trust)
     if not record.verified:

@@ -1,9 +1,11 @@
 """Helper programs that keep credentials."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from airferry.content.http import StoredCredentials
 from airferry.content.http.auth_files import parse_auth_file
@@ -93,6 +95,20 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_real_helper_is_run() -> None:
     assert json.loads(await run_helper("test", "q.io") or b"")["Username"] == "u"
     assert await run_helper("test", "unknown.io") is None
+
+
+def test_a_helper_may_answer_without_listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked many times at once, in the event loop that commands run in: some end before the question is written."""
+    program = tmp_path / "docker-credential-deaf"
+    program.write_text("#!/bin/sh\nexec 0<&-\necho '{}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    async def ask_often() -> list[bytes | None]:
+        return await asyncio.gather(*(run_helper("deaf", "q.io") for _ in range(20)))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert set(runner.run(ask_often())) == {b"{}\n"}
 
 
 @pytest.mark.usefixtures("helper")

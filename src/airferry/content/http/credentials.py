@@ -5,6 +5,7 @@ Source: docker-credential-helpers (``docker-credential-NAME get``: the server on
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -132,11 +133,12 @@ async def run_helper(name: str, server: str, *, timeout_s: float = HELPER_TIMEOU
     that were configured and cannot be had must not become an anonymous pull that fails for another reason.
     """
     program = f"docker-credential-{name}"
+    question = _filled_pipe(f"{server}\n".encode())
     try:
         process = await asyncio.create_subprocess_exec(
             program,
             "get",
-            stdin=asyncio.subprocess.PIPE,
+            stdin=question,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -145,9 +147,11 @@ async def run_helper(name: str, server: str, *, timeout_s: float = HELPER_TIMEOU
             f"the credential helper {program} cannot be run: {error.strerror}",
             hint=f"install it, or give an auth file without it by -a FILE (asked for {server})",
         ) from error
+    finally:
+        os.close(question)
     try:
         async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate(f"{server}\n".encode())
+            output, _ = await process.communicate()
     except TimeoutError:
         raise MalformedError(
             f"the credential helper {program} gave no answer for {server} within {timeout_s:g} s"
@@ -162,3 +166,16 @@ async def run_helper(name: str, server: str, *, timeout_s: float = HELPER_TIMEOU
         logger.debug("credential helper knows nothing", extra={"helper": name, "server": server})
         return None
     raise MalformedError(f"the credential helper {program} failed for {server} with exit code {process.returncode}")
+
+
+def _filled_pipe(content: bytes) -> int:
+    """Return the end to read from of a pipe that holds ``content`` (less than the 4 KiB that every pipe takes).
+
+    A helper may answer without reading; writing to one that has ended already would be an error of ours.
+    """
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, content)
+    finally:
+        os.close(writing)
+    return reading
