@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bench.crossing import Row, can_run, crossing
+from bench.growth import growth
 from bench.planning import planning
 from bench.programs import airferry, run
 
@@ -58,7 +59,9 @@ def _in_memory() -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["crossing", "planning", "help"], help="measure one group and keep nothing")
+    parser.add_argument(
+        "--only", choices=["crossing", "growth", "planning", "help"], help="measure one group and keep nothing"
+    )
     parser.add_argument("--dir", type=Path, help="folder to work in")
     options = parser.parse_args()
     base = options.dir or (Path("/dev/shm") if _in_memory() else None)
@@ -77,6 +80,8 @@ def main() -> int:
             rows += planning()
         if options.only in (None, "crossing"):
             rows += crossing(folder)
+        if options.only in (None, "growth"):
+            rows.append(growth(folder / "growth"))
     rows.sort(key=lambda row: (row.name == "growth", int(row.name[1:]) if row.name[1:].isdigit() else 99))
     print(table(rows))
     if options.only is None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+from airferry.cli import process
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, Reference, Repository, mediatype
 from airferry.plan import CopyRequest, Survey, plan_copies
 from bench.crossing import Row
@@ -45,11 +46,10 @@ def _manifest(layers: list[Descriptor]) -> bytes:
 
 
 def measure(images: int) -> tuple[float, float, int]:
-    """Plan in a process of its own; return seconds, peak MiB, steps."""
-    output = subprocess.run(
-        [sys.executable, "-m", "bench.planning", str(images)], check=True, capture_output=True, text=True
-    ).stdout.split()
-    return float(output[0]), float(output[1]), int(output[2])
+    """Plan in a process of its own, the quickest of three; return seconds, peak MiB, steps."""
+    command = [sys.executable, "-m", "bench.planning", str(images)]
+    outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout.split() for _ in range(3)]
+    return min((float(seconds), float(mib), int(steps)) for seconds, mib, steps in outputs)
 
 
 def planning() -> list[Row]:
@@ -65,15 +65,15 @@ def planning() -> list[Row]:
         )
     ]
     growth = [(images, *measure(images)) for images in (2500, 5000, 10000)]
-    shown = ", ".join(f"{images}: {took:.2f} s" for images, took, _, _ in growth)
+    shown = ", ".join(f"{images}: {took:.2f} s, {mib:.0f} MiB" for images, took, mib, _ in growth)
     rows.append(
         Row(
             "growth",
             "planning twice the images",
             shown,
             "",
-            "at most twice the time",
-            growth[2][1] < 2.6 * growth[1][1],
+            "at most twice the time (and a tenth for noise); memory holds survey and plan, so it grows with them",
+            growth[2][1] < 2.2 * growth[1][1] and growth[1][1] < 2.2 * growth[0][1],
         )
     )
     return rows
@@ -82,6 +82,7 @@ def planning() -> list[Row]:
 def main() -> None:
     import resource
 
+    process.prepare()  # as every command does
     requests, survey = world(int(sys.argv[1]))
     began = time.perf_counter()
     plan = plan_copies(requests, survey, can_mount={MIRROR})
