@@ -4,6 +4,7 @@
 #   OUT/airferry-VERSION-py3-none-any.whl
 #   OUT/airferry                            runs on any Linux of this architecture; unpacks itself into $TMPDIR
 #   OUT/airferry-VERSION-linux-ARCH/        the same, already unpacked: starts faster, needs no $TMPDIR
+#   OUT/THIRD-PARTY-LICENCES.txt            of what both hold besides airferry; also in the folder
 #
 # Needs from Debian: python3-venv libpython3-dev binutils patchelf. PYTHON must be the distribution's own Python: one
 # built elsewhere carries RUNPATH, which staticx refuses. The environment in build/ is made once and kept.
@@ -56,4 +57,6 @@ install -m 0755 packaging/airferry.sh "$folder/airferry"
 find "$folder" -type f \( -name '*.so' -o -name '*.so.*' -o -name airferry.bin \) -exec ldd {} + 2>/dev/null |
     grep -oE '/[^ ]*/(ld-linux[^ ]*|lib(c|m|dl|pthread|rt|util|resolv)\.so\.[0-9]+)' | sort -u |
     while read -r library; do install -m 0755 "$(readlink -f "$library")" "$folder/lib/${library##*/}"; done
+python packaging/licences.py "$out/THIRD-PARTY-LICENCES.txt"
+install -m 0644 "$out/THIRD-PARTY-LICENCES.txt" "$folder"
 du -sh "$out"/airferry-*.whl "$out/airferry" "$folder"

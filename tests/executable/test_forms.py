@@ -1,5 +1,6 @@
 """The three forms that `make dist` makes."""
 
+import re
 import subprocess
 import zipfile
 
@@ -29,6 +30,14 @@ def test_the_wheel_holds_every_module_and_the_data(built: Built) -> None:
 def test_the_executable_needs_no_library_and_says_what_it_runs_on(built: Built) -> None:
     assert tool_name(built.executable).startswith("airferry-linux-")
     assert built.executable.stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_it_holds_of_others_comes_with_their_licences(built: Built) -> None:
+    text = (built.folder / "THIRD-PARTY-LICENCES.txt").read_text()
+    assert (built.executable.parent / "THIRD-PARTY-LICENCES.txt").read_text() == text
+    for package in ("aiohttp", "click", "cryptography", "pysequoia", "uvloop", "ruamel.yaml", "Pygments"):
+        assert re.search(rf"^{re.escape(package)} \d", text, re.MULTILINE), package
+    assert text.count("Apache License") > 3 and "OpenSSL" in text
 
 
 def test_it_is_small_enough_to_travel(built: Built) -> None:

@@ -1,6 +1,5 @@
 """``airferry image``: mirror, copy, info, extract."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -142,14 +141,7 @@ def copy(source: str, destination: str, **options: Any) -> None:
 @_FILTER
 @reads_registries
 @says()
-def info(
-    reading: ReadOptions,
-    saying: OutputOptions,
-    images: tuple[str, ...],
-    tree: Path | None,
-    show_multiarch: bool,
-    filter_by_os: str,
-) -> None:
+def info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
     """Show what IMAGES are, wherever they are; tags may hold wildcards.
 
     \b
@@ -158,24 +150,20 @@ def info(
       airferry image info --dir /media/usb "file://openshift/release:*-installer"
       airferry image info oci:///tmp/app:1.2 -o json
     """
-    run(_info(reading, saying, images, tree, show_multiarch, filter_by_os))
+    run(_info(reading, saying, **options))
 
 
-async def _info(
-    reading: ReadOptions,
-    saying: OutputOptions,
-    images: tuple[str, ...],
-    tree: Path | None,
-    show_multiarch: bool,
-    filter_by_os: str,
-) -> None:
+async def _info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
     from airferry.app.image_info import image_info, print_images
     from airferry.app.mirror_images import parse_filter
 
-    platforms = parse_filter(filter_by_os, keep_manifest_list=False)
-    every = show_multiarch or filter_by_os == ".*"
+    wanted = options["filter_by_os"]
+    platforms = parse_filter(wanted, keep_manifest_list=False)
+    every = options["show_multiarch"] or wanted == ".*"
     async with session(reading, saying) as (places, _):
-        found = await image_info(images, places, tree=tree, platforms=platforms, all_platforms=every)
+        found = await image_info(
+            options["images"], places, tree=options["tree"], platforms=platforms, all_platforms=every
+        )
     documents = [image.to_json() for image in found]
     print_answer(print_images(found), documents[0] if len(documents) == 1 else documents, saying.form)
 

@@ -2,7 +2,6 @@
 
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -60,17 +59,7 @@ _ARCH = click.option(
 @_ARCH
 @reads_registries
 @says("name", "digest", "pullspec")
-def info(
-    reading: ReadOptions,
-    saying: OutputOptions,
-    release: str,
-    other: str | None,
-    changes_from: str | None,
-    disk: Path | None,
-    arch: str,
-    image_for: str | None,
-    **flags: bool,
-) -> None:
+def info(**options: Any) -> None:
     """Show what RELEASE consists of, or what differs between RELEASE and OTHER.
 
     \b
@@ -81,46 +70,40 @@ def info(
       airferry release info 4.12.0 --image-for installer
       airferry release info 4.11.23 4.12.0
     """
-    shown = [name for name in ("commits", "commit_urls", "pullspecs", "contents", "size", "verify") if flags[name]]
-    if len(shown) + (image_for is not None) > 1:
+    shown = [name for name in _SHOWN if options[name]]
+    if len(shown) + (options["image_for"] is not None) > 1:
         raise UsageError(
             "only one of --commits, --commit-urls, --pullspecs, --contents, --size, --verify, --image-for may be "
             "specified"
         )
-    if saying.output in ("name", "digest", "pullspec") and (image_for is not None or other is not None or changes_from):
-        raise UsageError(f"-o {saying.output} is for one release, not for --image-for or for two")
-    if changes_from is not None and other is not None:
+    if options["changes_from"] is not None and options["other"] is not None:
         raise UsageError("give two releases, or --changes-from, not both")
-    first, second = (changes_from, release) if changes_from is not None else (release, other)
-    run(_info(reading, saying, first, second, disk, arch, image_for, shown[0] if shown else None, flags))
+    run(_info(**options, shown=shown[0] if shown else "digests"))
 
 
-async def _info(
-    reading: ReadOptions,
-    saying: OutputOptions,
-    release: str,
-    other: str | None,
-    disk: Path | None,
-    arch: str,
-    image_for: str | None,
-    shown: str | None,
-    flags: dict[str, bool],
-) -> None:
+_SHOWN = ("commits", "commit_urls", "pullspecs", "contents", "size", "verify")
+
+
+async def _info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
     from airferry.app.release_info import IMAGE_TABLES, InfoRequest, release_info, release_name
 
+    release, other, older = options["release"], options["other"], options["changes_from"]
     asked = InfoRequest(
-        release=release,
-        architecture=arch,
-        other=other,
-        disk=disk,
-        table=IMAGE_TABLES[shown or "digests"],
-        contents=flags["contents"],
-        verify=flags["verify"],
-        include_images=flags["include_images"],
-        image_for=image_for,
+        release=release if older is None else older,
+        architecture=options["arch"],
+        other=other if older is None else release,
+        disk=options["disk"],
+        table=IMAGE_TABLES[options["shown"]],
+        contents=options["contents"],
+        verify=options["verify"],
+        include_images=options["include_images"],
+        image_for=options["image_for"],
     )
+    is_one_word = saying.output in ("name", "digest", "pullspec")
+    if is_one_word and (asked.image_for is not None or asked.other is not None):
+        raise UsageError(f"-o {saying.output} is for one release, not for --image-for or for two")
     async with session(reading, saying) as (places, _):
-        if saying.output in ("name", "digest", "pullspec"):
+        if is_one_word:
             print_answer((await release_name(asked, places))[saying.output], None, saying.form)
             return
         answer = await release_info(asked, places)
@@ -206,7 +189,10 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
 @click.option("--to", type=FOLDER, default=".", show_default=True, help="Folder to extract to.")
 @click.option("--command", "tool", metavar="NAME", help="Extract this tool, such as openshift-install or oc.")
 @click.option(
-    "--command-os", default="linux", show_default=True, help="linux, mac, windows, OS/ARCH, or '*' for archives of all."
+    "--command-os",
+    default="linux",
+    show_default=True,
+    help="linux, mac (or macOS, darwin), windows, OS/ARCH, or '*' for archives of all.",
 )
 @click.option("--tools", is_flag=True, help="Extract all tools for --command-os as archives.")
 @click.option("--file", "file", metavar="NAME", help="Print one file of the release on stdout.")

@@ -101,7 +101,8 @@ def _load(book: RunBook) -> str:
     return _section(
         "Load the mirror registry",
         f"{keys}`ca.crt` is the mirror's CA certificate; leave it out where this host trusts the mirror already.\n"
-        "`login` asks for user and password and tries them first. If loading stops, the same command goes on from there.\n"
+        "`login` asks for user and password and tries them first.\n"
+        "If loading stops, the same command goes on from there.\n"
         f"Where there is no registry yet: `{book.tool or 'airferry'} registry serve --help`.",
         [[*_program(book), "login", host, *_ACCESS], command],
     )
