@@ -13,8 +13,9 @@ _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 _RULE = "=" * 80
 _LIBRARIES = (
     "Libraries of the Linux distribution it was built on\n\n"
-    "glibc (LGPL-2.1-or-later), libgcc and libstdc++ (GPL-3.0 with the runtime exception), OpenSSL (Apache-2.0), SQLite\n"
-    "(public domain), zlib, bzip2, xz, libffi, expat, libuuid: their sources and licences are the distribution's.\n"
+    "glibc (LGPL-2.1-or-later), libgcc and libstdc++ (GPL-3.0 with the runtime exception), OpenSSL (Apache-2.0),\n"
+    "SQLite (public domain), zlib, bzip2, xz, libffi, expat, libuuid.\n"
+    "Their sources and licences are the distribution's.\n"
 )
 
 
