@@ -200,11 +200,16 @@ def test_a_disk_that_nobody_promised_anything_about_is_worth_a_warning(
 
 
 def test_the_tool_is_not_put_on_a_disk_for_a_release_that_is_refused(
-    shady: Quay, disk: Path, monkeypatch: pytest.MonkeyPatch
+    shady: Quay, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFERRY_EXECUTABLE", "/bin/true")
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF\2\1" + bytes(58))  # the header of a program without an interpreter
+    program.chmod(0o755)
+    monkeypatch.setenv("AIRFERRY_EXECUTABLE", str(program))
     mirror_unsigned(shady, disk, "--with-tool").refused("untrusted-release")
     assert look_at(disk) == {}
+    mirror_unsigned(shady, disk, "--with-tool", ALLOWED).done()
+    assert any(file.name.startswith("airferry-linux-") for file in disk.iterdir())
 
 
 def test_a_later_verified_run_clears_the_mark(quay: Quay, disk: Path, mirror: Mirror, undisturbed: object) -> None:
