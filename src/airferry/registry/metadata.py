@@ -74,7 +74,11 @@ class Metadata:
         self._file = file
         with translated():
             self._reader = self._connect()
-            _prepare(self._reader)
+            try:
+                _prepare(self._reader)
+            except BaseException:
+                self._reader.close()
+                raise
         self._writer = Writer(self._connect) if file is not None else None
 
     async def write(self, work: Work[Any]) -> Any:
@@ -148,8 +152,12 @@ class Metadata:
         connection = sqlite3.connect(
             self._file or ":memory:", isolation_level=None, timeout=30, check_same_thread=False
         )
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from airferry.registry.errors import NoSpaceError, ReadOnlyError
+from airferry.registry.errors import DamagedError, NoSpaceError, ReadOnlyError
 
 _R = TypeVar("_R")
 Work = Callable[[sqlite3.Connection], _R]
@@ -117,6 +117,12 @@ def translated() -> Iterator[None]:
             raise ReadOnlyError(
                 "the registry's metadata cannot be written to",
                 hint="check owner, mode and mount options of the registry's folder",
+            ) from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+            raise DamagedError(
+                "the registry's metadata are damaged", hint="put back metadata.sqlite from a copy; or mirror again"
             ) from error
         raise
 
