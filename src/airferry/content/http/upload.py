@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _PIECE_BYTES: Final = 256 * 1024
 """What is handed to a connection at once: the idle limit of an upload runs per piece."""
-_QUICK_PIECE_BYTES: Final = 1024 * 1024
+_QUICK_PIECE_BYTES: Final = 512 * 1024
 """The same for a connection that took the last piece within a second; each piece costs some 50 µs of CPU."""
 
 
