@@ -61,9 +61,15 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     import uvloop
 
     from airferry.cli import process
+    from airferry.few_threads import FewThreads
+
+    def new_loop() -> asyncio.AbstractEventLoop:
+        loop = uvloop.new_event_loop()
+        loop.set_default_executor(FewThreads(most=16))
+        return loop
 
     process.prepare()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(work)
 
 

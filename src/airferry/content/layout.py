@@ -26,7 +26,7 @@ from airferry.content.filesystem import (
 from airferry.content.layout_index import LayoutIndex
 from airferry.content.partial import PartFile, Turns, UnsyncedFolders, Workspace, receive_blob
 from airferry.content.protocol import BlobFetch, ByteStream
-from airferry.content.referrers import by_subject
+from airferry.content.referrers import ReferrerLists, by_subject
 from airferry.content.stored import has_size, load_manifest, open_blob_file, open_in_thread, read_file
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, mediatype
@@ -54,6 +54,7 @@ class LayoutPlace:
         self._indexing = asyncio.Lock()
         self._turns = Turns()
         self._unsynced = UnsyncedFolders()
+        self._referrers = ReferrerLists(lambda path: self._read(lambda: by_subject(self._reachable(path))))
 
     # ContentSource
 
@@ -88,8 +89,8 @@ class LayoutPlace:
         return tuple(sorted(tag for tag in tags if is_tag(tag)))
 
     async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
-        """Return what refers to ``subject`` among everything that can be reached from ``index.json``."""
-        return await self._read(lambda: by_subject(self._reachable(path)).get(subject, ()))
+        """Return what refers to ``subject`` among all that ``index.json`` leads to, which is read once."""
+        return await self._referrers.of(path, subject)
 
     async def list_repositories(self) -> tuple[str, ...]:
         """Return the one repository of a layout."""
@@ -285,6 +286,7 @@ class LayoutPlace:
         async with self._indexing:
             if unless_reachable is None or not await self.has_manifest("", unless_reachable):
                 await asyncio.to_thread(self._write_index, change)
+                self._referrers.forget("")
 
     def _write_index(self, change: Callable[[LayoutIndex], LayoutIndex]) -> None:
         file = self._root / "index.json"

@@ -36,7 +36,7 @@ from airferry.content.filesystem import (
 )
 from airferry.content.partial import PartFile, Turns, UnsyncedFolders, Workspace, receive_blob
 from airferry.content.protocol import BlobFetch, ByteStream
-from airferry.content.referrers import by_subject
+from airferry.content.referrers import ReferrerLists, by_subject
 from airferry.content.stored import (
     DAMAGE_HINT,
     has_size,
@@ -77,7 +77,7 @@ class TreePlace:
         self._unsynced = UnsyncedFolders()
         self._tags = TreeTags(self.folder, self._workspace, self._unsynced)
         self._short_calls = DiskCalls()
-        self._referrers: dict[str, dict[Digest, tuple[Descriptor, ...]]] = {}
+        self._referrers = ReferrerLists(lambda path: self._read_much(lambda: by_subject(self._whole_manifests(path))))
 
     # ContentSource
 
@@ -112,9 +112,7 @@ class TreePlace:
 
     async def list_referrers(self, path: str, subject: Digest) -> tuple[Descriptor, ...]:
         """Return what refers to ``subject``. The repository's manifests are read once; damaged ones are passed over."""
-        if path not in self._referrers:
-            self._referrers[path] = await self._read_much(lambda: by_subject(self._whole_manifests(path)))
-        return self._referrers[path].get(subject, ())
+        return await self._referrers.of(path, subject)
 
     async def list_repositories(self) -> tuple[str, ...]:
         """Return the names of all repositories in the tree, sorted."""
@@ -152,7 +150,7 @@ class TreePlace:
         check_content(manifest.raw, manifest.digest)
         await self._prepare()
         await asyncio.to_thread(self._store_manifest, path, manifest)
-        self._referrers.pop(path, None)
+        self._referrers.forget(path)
 
     async def write_tag(self, path: str, tag: str, manifest: Manifest) -> None:
         """Point the tag at the manifest. Raises UnsupportedError for a tag that ``oc`` takes for its own leavings."""
