@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from airferry.content.layout import LayoutPlace
 from airferry.content.memory import MemoryPlace
 from airferry.content.tree import TreePlace
 from airferry.errors import UnsupportedError
+from machine import may_mount, mounting
 
 from .test_resuming import BLOB, CONTENT, PATH, Offsets, part_of
 
@@ -23,15 +23,10 @@ MIB = 1024 * 1024
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
     folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("file systems cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with may_mount(folder):
+        mounting("-t", "tmpfs", "-o", "size=4m", "airferry-test", folder)
+        yield folder
 
 
 async def test_a_disk_too_small_for_the_plan_is_refused_before_the_first_byte(tmp_path: Path) -> None:
@@ -72,7 +67,7 @@ async def test_a_disk_that_fills_up_keeps_what_came(small_disk: Path) -> None:
     assert part_of(small_disk).stat().st_size >= 2 * MIB
     assert list((small_disk).rglob("sha256:*")) == []
 
-    subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
+    mounting("-o", "remount,size=16m", small_disk)
     again, fetch = TreePlace(small_disk), Offsets()
     await again.write_blob(PATH, BLOB, fetch)
     await again.close()
@@ -81,7 +76,7 @@ async def test_a_disk_that_fills_up_keeps_what_came(small_disk: Path) -> None:
 
 
 async def test_a_read_only_disk_is_said_to_be_one(small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    mounting("-o", "remount,ro", small_disk)
     for place in (TreePlace(small_disk), LayoutPlace(small_disk)):
         with pytest.raises(ReadOnlyError, match=str(small_disk)) as caught:
             await place.reserve(1)

@@ -1,6 +1,5 @@
 """Disks that are full, become full, cannot be written to, or cannot hold the tree at all."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ import pytest
 
 from airferry.lab import Endpoint, PublishedRelease, Rule
 from airferry.lab.faults import Stall
+from machine import may_mount, mounting
 
 from .stage import Entry, Mirror, Quay, airferry, is_sound, look_at, own_layer
 
@@ -18,39 +18,25 @@ MIB = 1024 * 1024
 Mount = Callable[[str], Path]
 
 
-def mounting(*arguments: object) -> None:
-    subprocess.run(["mount", *map(str, arguments)], check=True)
-
-
 @pytest.fixture
 def mounted(disk: Path) -> Iterator[Mount]:
     """Mounts a file system in memory at the disk's folder, with the options that are given."""
-    if os.geteuid() != 0:
-        if os.environ.get("CI"):
-            pytest.fail("CI runs as root, so that file systems can be mounted")
-        pytest.skip("only root can mount file systems")
-    disk.mkdir()
 
     def mount(options: str) -> Path:
         mounting("-t", "tmpfs", "-o", options, "airferry-test", disk)
         return disk
 
-    yield mount
-    while disk.is_mount():
-        # Lazily: what a killed run left behind may still be closing its files.
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with may_mount(disk):
+        yield mount
 
 
 @pytest.fixture
 def mounted_elsewhere(tmp_path: Path) -> Iterator[Path]:
     """A folder on a read-only file system."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount file systems")
     folder = tmp_path / "read-only"
-    folder.mkdir()
-    mounting("-t", "tmpfs", "-o", "ro,size=64k", "airferry-test", folder)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with may_mount(folder):
+        mounting("-t", "tmpfs", "-o", "ro,size=64k", "airferry-test", folder)
+        yield folder
 
 
 def test_a_disk_too_small_is_known_before_the_first_byte(

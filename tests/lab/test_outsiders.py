@@ -2,27 +2,17 @@
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from airferry.lab import Policy, PublishedRelease, Upstream, make_certificates
+from machine import program
 
 from .reading import layers, manifest
 
 pytestmark = pytest.mark.outsider
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is missing in CI")
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 async def skopeo(*arguments: str) -> tuple[int | None, str]:

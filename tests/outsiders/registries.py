@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import threading
@@ -20,6 +19,7 @@ import pytest
 
 from airferry.lab import Certificates
 from cli.world import OurRegistry
+from machine import program
 
 ACCEPT = ", ".join(
     (
@@ -29,16 +29,6 @@ ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-
-
-def program(name: str) -> str:
-    """Return a program from Debian; without it the test is skipped, and fails in CI."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is missing in CI")
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from airferry.app.places import Places
 from airferry.content.breaker import Breaker
 from airferry.content.errors import NotFoundError, UnreachableError
 from airferry.content.protocol import Mounting, Reserving
-from airferry.errors import AirferryError, UsageError
+from airferry.errors import UsageError
 from airferry.oci import Digest, Place
 from airferry.plan import CopyBlob, CopyRequest, Gap, Plan, Step, plan_copies, summarize
 from airferry.plan.outline import outline
@@ -194,7 +194,7 @@ class _Copy:
             except UsageError as error:
                 if not self._goes_on:
                     raise
-                self._gaps.append(Gap(request, str(request.source), error.code, error.message))
+                self._gaps.append(Gap(request, str(request.source), error))
                 del findings.roots[request]
                 continue
             self._narrator.warn(filtered.note)
@@ -221,7 +221,7 @@ class _Copy:
         for request in requests:
             lost = holdings.lost.get(request.destination)
             if lost is not None and request in findings.roots:
-                self._gaps.append(Gap(request, str(request.destination), lost.code, lost.message))
+                self._gaps.append(Gap(request, str(request.destination), lost))
         if not self._options.mount:
             return holdings, set()
         return holdings, {place for place in self._destinations if isinstance(self._places.sink(place), Mounting)}
@@ -234,9 +234,8 @@ class _Copy:
         gaps = [gap for gap in self._gaps if not (is_missing_fine and gap.code == NotFoundError.code)]
         if not gaps:
             return
-        kinds = {kind.code: kind for kind in AirferryError.__subclasses__()}
         more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
-        raise kinds.get(gaps[0].code, NotFoundError)(
+        raise type(gaps[0].error)(
             f"{gaps[0].request.source}: {gaps[0].reason}{more}; nothing was copied",
             hint="--no-attachments leaves out signatures, attestations and referrers"
             if gaps[0].request.optional

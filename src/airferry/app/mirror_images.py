@@ -50,7 +50,7 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
             unread = CopyRequest(
                 mapping.source, mapping.destination.repository, (), f"{mapping.source}:{mapping.pattern}"
             )
-            gaps.append(Gap(unread, unread.name, error.code, error.message))
+            gaps.append(Gap(unread, unread.name, error))
     requests = _once(found)
     await _mind_releases(asked, requests, places)
     return await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)

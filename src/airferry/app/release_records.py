@@ -78,8 +78,7 @@ async def read_record(disk: Path, digest: Digest) -> ReleaseRecord | None:
 
 async def read_records(disk: Path) -> tuple[ReleaseRecord, ...]:
     """Return what ``disk`` remembers about every release on it, by version."""
-    records = Records(disk)
-    found = [_parse(await records.read(name)) for name in await records.names(_FOLDER)]
+    found = (await _records_by_name(disk)).values()
     return tuple(sorted((record for record in found if record), key=lambda record: (record.version, record.digest)))
 
 
@@ -89,10 +88,8 @@ async def refuse_unverified(disk: Path, images: Set[ImageOnDisk] | None = None) 
     Images that a verified release on the disk has as well are fine. None stands for everything on the disk. A record
     that cannot be read might be about anything.
     """
-    records = Records(disk)
     found: list[ReleaseRecord] = []
-    for name in await records.names(_FOLDER):
-        record = _parse(await records.read(name))
+    for name, record in (await _records_by_name(disk)).items():
         if record is None:
             raise UnverifiedReleaseError(
                 f"the record {name} on {disk} cannot be read, so it is not known whether its release was verified",
@@ -128,6 +125,12 @@ async def carry_records(source: Path, target: Path, moves: Mapping[ImageOnDisk, 
             with suppress(OSError):
                 content = await asyncio.to_thread((source / CONFIG_FOLDER / name).read_bytes)
                 await write_files(target / CONFIG_FOLDER, {name: content}, private=private)
+
+
+async def _records_by_name(disk: Path) -> dict[str, ReleaseRecord | None]:
+    """Return every record on ``disk``; None for one that cannot be understood."""
+    records = Records(disk)
+    return {name: _parse(await records.read(name)) for name in await records.names(_FOLDER)}
 
 
 def _name(digest: Digest) -> str:

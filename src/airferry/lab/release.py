@@ -256,4 +256,4 @@ class _Build:
 def _decode_path(wanted: type, value: object) -> object:
     if wanted is Path:
         return Path(str(value))
-    raise NotImplementedError(wanted)
+    raise NotImplementedError(wanted)  # msgspec's way to hear that a type is not known here

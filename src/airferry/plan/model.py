@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from airferry.errors import AirferryError
 from airferry.oci import Descriptor, Digest, Manifest, Reference, Repository
 
 
@@ -45,15 +46,24 @@ class Survey:
 class Gap:
     """Something asked for that did not arrive: one line of the ledger.
 
-    ``code`` is the error's code, ``missing`` what exactly failed (a manifest, a blob), ``reason`` the error's
-    message. ``consequence`` says what that makes unusable; the room that knows the image's meaning fills it.
+    ``missing`` is what exactly failed (a manifest, a blob), ``error`` how. ``consequence`` says what that makes
+    unusable; the room that knows the image's meaning fills it.
     """
 
     request: CopyRequest
     missing: str
-    code: str
-    reason: str
+    error: AirferryError
     consequence: str = ""
+
+    @property
+    def code(self) -> str:
+        """The error's code."""
+        return self.error.code
+
+    @property
+    def reason(self) -> str:
+        """The error's message."""
+        return self.error.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def find_attachments(
                 new.append(attachment)
         if told.failure is not None:
             unknown = _attachment(request, digest, Reference(source, None, digest), (), "attachments of")
-            findings.gaps.append(Gap(unknown, f"{source}@{digest}", told.failure.code, told.failure.message))
+            findings.gaps.append(Gap(unknown, f"{source}@{digest}", told.failure))
         if new:
             await survey_sources(new, open_source, workers=2, known=findings, breaker=reading)
         on_asked()

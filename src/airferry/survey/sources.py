@@ -86,7 +86,7 @@ async def survey_sources(
             findings.roots[request] = digests[errand]
             continue
         error = failures[missing]
-        findings.gaps.append(Gap(request, str(missing), error.code, error.message))
+        findings.gaps.append(Gap(request, str(missing), error))
     findings.gaps.sort(key=lambda gap: (gap.request.name, str(gap.request.source), gap.missing))
     return findings
 

@@ -44,7 +44,7 @@ def gaps_of(outcome: Outcome, plan: Plan, requests: Iterable[CopyRequest], surve
         root = survey.roots.get(request)
         cause = _first_failure(request, root, undone, survey) if root is not None else None
         if cause is not None:
-            gaps.append(Gap(request, _what_is_missing(cause.step, request), cause.error.code, cause.error.message))
+            gaps.append(Gap(request, _what_is_missing(cause.step, request), cause.error))
     return tuple(gaps)
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import ipaddress
-import os
-import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from machine import program
 
 NOW = datetime.now(UTC)
 _TLS_HANDSHAKE = b"\x16"
@@ -122,16 +121,6 @@ def answer(writer: asyncio.StreamWriter, body: bytes = b"", status: str = "200 O
 
 async def always_ok(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     answer(writer, b'{"tags": ["v1"]}')
-
-
-def program(name: str) -> str:
-    """Return the path of a Debian program; absent it fails in CI and skips elsewhere."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed, and in CI it must be")
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 def free_port() -> int:

@@ -1,7 +1,5 @@
 """The registries.conf we print, as read by the library that nodes use."""
 
-import os
-import shutil
 import subprocess
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from airferry.oci import Digest
 from airferry.openshift.cluster.mirror_sets import MirrorEntry, MirrorKind, MirrorSet, SourcePolicy
 from airferry.openshift.cluster.registries_conf import print_registries_conf, pull_rules
+from machine import program
 
 pytestmark = pytest.mark.outsider
 MIRROR = "127.0.0.1:1"
@@ -17,10 +16,7 @@ MIRROR = "127.0.0.1:1"
 
 @pytest.fixture
 def skopeo() -> str:
-    path = shutil.which("skopeo")
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("skopeo is not installed")
-    return path
+    return program("skopeo")
 
 
 @pytest.mark.parametrize(
