@@ -47,7 +47,7 @@ class CopyOptions:
     tolerance: Tolerance = Tolerance.BROKEN
     force: bool = False
     mount: bool = True
-    workers: int = 8
+    workers: int = 6
 
 
 async def copy_images(

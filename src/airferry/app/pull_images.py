@@ -25,7 +25,7 @@ class PullReport:
 
 
 async def pull_images(
-    images: Sequence[Reference], places: Places, narrator: Narrator, *, workers: int = 8
+    images: Sequence[Reference], places: Places, narrator: Narrator, *, workers: int = 6
 ) -> PullReport:
     """Read every manifest of ``images``, children included, and hash every blob, each digest once."""
     requests = {image: CopyRequest(image, image.repository, (), str(image)) for image in images}

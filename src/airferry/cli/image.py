@@ -30,7 +30,7 @@ _COPYING = [
     click.option("--force", is_flag=True, help="Write everything again, whatever is there."),
     click.option("--allow-unverified", is_flag=True, help="Load a disk whose release was copied unverified."),
     click.option("--private", is_flag=True, help="Make files on a disk readable by their owner alone."),
-    click.option("--max-per-registry", type=click.IntRange(1, 64), default=8, show_default=True, help="Workers."),
+    click.option("--max-per-registry", type=click.IntRange(1, 64), default=6, show_default=True, help="Workers."),
 ]
 
 

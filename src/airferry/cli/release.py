@@ -136,7 +136,7 @@ async def _info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> 
 @click.option("--private", is_flag=True, help="Make files on the disk readable by their owner alone.")
 @click.option("--refresh", is_flag=True, help="Ask the destination for everything, whatever is remembered.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; print what a real run would.")
-@click.option("--max-per-registry", type=click.IntRange(1, 64), default=8, show_default=True, help="Workers.")
+@click.option("--max-per-registry", type=click.IntRange(1, 64), default=6, show_default=True, help="Workers.")
 @click.option("--apply-release-image-signature", "in_cluster", flag_value="apply", hidden=True)
 @click.option("--overwrite", "in_cluster", flag_value="overwrite", hidden=True)
 @click.option("--to-image-stream", hidden=True)
