@@ -42,7 +42,8 @@ def test_a_registry_is_made_with_a_ca_a_certificate_and_a_user(out: Path) -> Non
         "registry.toml": 0o644,
         "server.crt": 0o644,
         "server.key": 0o600,
-        "users.htpasswd": 0o600,
+        "accounts.json": 0o600,
+        "token-keys.json": 0o600,
     }
     assert len((out / "admin-password").read_text().strip()) >= 32
     shown = subprocess.run(
@@ -61,7 +62,7 @@ def test_the_password_is_neither_printed_nor_made_where_one_is_given(out: Path, 
     run = airferry("registry", "init", "--root", out, "--user", "ann", "--password-stdin").done()
     assert "my-password" not in run.out + run.err
     assert not (out / "admin-password").exists()
-    assert (out / "users.htpasswd").read_text().startswith("ann:$2")
+    assert "ann" in json.loads((out / "accounts.json").read_text())["accounts"]
     other = airferry("registry", "init", "--root", out / "other").done()
     assert (out / "other" / "admin-password").read_text().strip() not in other.out + other.err
 
@@ -129,7 +130,7 @@ def names_of(root: Path) -> str:
 
 def test_a_host_that_is_given_later_is_added_to_the_certificate(out: Path) -> None:
     airferry("registry", "init", "--root", out, "--host", "127.0.0.1").done()
-    before = {name: (out / name).read_bytes() for name in ("ca.crt", "ca.key", "server.key", "users.htpasswd")}
+    before = {name: (out / name).read_bytes() for name in ("ca.crt", "ca.key", "server.key", "accounts.json")}
     flags = ("--root", out, "--listen", "127.0.0.1:0")
     with serving("registry", "serve", *flags, "--host", "localhost", "--host", "127.0.0.1") as (url, process):
         auth = out / "auth.json"

@@ -16,7 +16,7 @@ from airferry.registry import (
     CA_FILE,
     DEFAULT_LISTEN,
     PASSWORD_FILE,
-    Passwords,
+    AccountsFile,
     Provisioned,
     Running,
     Settings,
@@ -91,7 +91,7 @@ async def describe_registry(root: Path, running: Running, *, use_auth: bool = Tr
         "root": str(root),
         "hosts": list(certified_hosts(settings.tls)) if settings.tls else [],
         "caCertificate": str(root / CA_FILE) if settings.tls else None,
-        "users": list((await Passwords.read(settings.users)).names) if settings.users else None,
+        "users": await _user_names(root) if settings.users else None,
         "passwordFile": str(password_file) if settings.users and password_file.exists() else None,
     }
 
@@ -110,6 +110,14 @@ async def serve_media(disk: Path, *, listen: str, allow_unverified: bool = False
 def describe_media(disk: Path, running: Running) -> dict[str, Any]:
     """Return what a client needs to know of the disk that is served: it only reads, and asks for no user."""
     return {**_address(running), "disk": str(disk), "readOnly": True, "caCertificate": None, "users": None}
+
+
+async def _user_names(root: Path) -> list[str]:
+    accounts = AccountsFile(root)
+    try:
+        return [account.name for account in await accounts.all()]
+    finally:
+        accounts.close()
 
 
 def _address(running: Running) -> dict[str, Any]:

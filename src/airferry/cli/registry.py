@@ -1,4 +1,4 @@
-"""``airferry registry``: init, serve."""
+"""``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users`."""
 
 import asyncio
 import signal
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from airferry.cli import registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -132,3 +133,7 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
         loop.add_signal_handler(number, stopped.set)
     print_answer(f"listening on {document['url']}", document, form, one_line=True)
     await stopped.wait()
+
+
+for _accounts_command in (registry_users.user, registry_users.robot, registry_users.token, registry_users.keys):
+    command.add_command(_accounts_command)

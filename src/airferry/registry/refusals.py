@@ -21,7 +21,6 @@ REFUSALS: Final[dict[type[AirferryError], tuple[int, str]]] = {
     errors.PageInvalidError: (400, PAGINATION_NUMBER_INVALID),
     errors.ManifestInvalidError: (400, WireCode.MANIFEST_INVALID),
     errors.MissingContentError: (400, WireCode.MANIFEST_BLOB_UNKNOWN),
-    errors.UploadInvalidError: (400, WireCode.BLOB_UPLOAD_INVALID),
     errors.UploadRangeError: (416, WireCode.BLOB_UPLOAD_INVALID),
     errors.SizeInvalidError: (400, WireCode.SIZE_INVALID),
     errors.TooLargeError: (413, WireCode.SIZE_INVALID),
@@ -39,6 +38,7 @@ BY_CODE: Final[dict[str, tuple[int, str]]] = {
     "content-mismatch": (400, WireCode.DIGEST_INVALID),
     "read-only": (405, WireCode.UNSUPPORTED),
     "no-space": (507, WireCode.UNKNOWN),
+    "unreachable": (503, WireCode.UNKNOWN),
 }
 """By error code, so that a store of another room needs none of our classes."""
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 from airferry.errors import MalformedError, UsageError
 from airferry.registry.disk import disk_errors
 from airferry.registry.errors import NotFoundError
@@ -24,14 +27,47 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """Where a PostgreSQL database is. Shows no password, however it is printed."""
+
+    url: URL
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the address that ``text`` spells, or raise MalformedError, which does not repeat ``text``."""
+        hint = "write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+        try:
+            url = make_url(text)
+        except (ArgumentError, ValueError):
+            raise MalformedError("the database's address is not a URL", hint=hint) from None
+        if url.drivername not in ("postgresql", "postgresql+psycopg"):
+            raise MalformedError(f"the database's address begins with {url.drivername!r}", hint=hint)
+        if "password" in url.query:
+            raise MalformedError(
+                "the database's address has its password in the query, where it would be shown", hint=hint
+            )
+        return cls(url.set(drivername="postgresql+psycopg"))
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self})"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything :func:`airferry.registry.serve` needs to know. ``tls`` and ``users`` may be None: no TLS, no users."""
+    """Everything :func:`airferry.registry.serve` needs to know. ``tls`` and ``users`` may be None: no TLS, no users.
+
+    ``database`` is None for SQLite in the registry's folder.
+    """
 
     root: Path
     listen: str = DEFAULT_LISTEN
     tls: TlsFiles | None = None
     users: Path | None = None
     anonymous_pull: bool = False
+    database: DatabaseUrl | None = None
 
     @classmethod
     def read(cls, root: Path, *, listen: str | None = None, use_tls: bool = True, use_auth: bool = True) -> Self:
@@ -57,6 +93,7 @@ class Settings:
             tls=TlsFiles(root / _text(tls, "certificate", file), root / _text(tls, "key", file)),
             users=root / _text(access, "users", file),
             anonymous_pull=access.get("anonymous_pull", False) is True,
+            database=DatabaseUrl.parse(_text(fields, "database", file)) if "database" in fields else None,
         )
         return replace(
             settings,
