@@ -116,23 +116,26 @@ def _wait_for(port: int) -> None:
 
 
 @contextmanager
-def docker_registry(folder: Path) -> Iterator[str]:
-    """Serve an empty docker-registry; yields host:port."""
+def docker_registry(folder: Path, *, tls: Path | None = None) -> Iterator[str]:
+    """Serve an empty docker-registry, with ``server.pem`` and ``server.key`` from ``tls``; yields host:port."""
     port = free_port()
     config = folder / "docker-registry.yml"
+    pair = f", tls: {{certificate: {tls / 'server.pem'}, key: {tls / 'server.key'}}}" if tls is not None else ""
     config.write_text(
         "version: 0.1\n"
         "log: {level: error, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {folder / 'docker-registry'}}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'{pair}}}\n"
     )
     with background(["docker-registry", "serve", config], cwd=folder, ready=None, port=port):
         yield f"127.0.0.1:{port}"
 
 
 @contextmanager
-def our_registry(folder: Path, *, name: str = "registry") -> Iterator[str]:
-    """Serve an empty registry of ours, without TLS and users, as docker-registry is served here."""
-    command = airferry("registry", "serve", "--root", folder / name, "--listen", "127.0.0.1:0", "--no-tls", "--no-auth")
+def our_registry(folder: Path, *, name: str = "registry", tls: bool = False, log: bool = False) -> Iterator[str]:
+    """Serve a registry of ours without users, as docker-registry is served here; ``log`` writes each request down."""
+    command = airferry("registry", "serve", "--root", folder / name, "--listen", "127.0.0.1:0", "--no-auth")
+    command += ["--host", "127.0.0.1"] if tls else ["--no-tls"]
+    command += ["--log-level", "info"] if log else []
     with background(command, cwd=folder, ready="listening on") as lines:
         yield lines[-1].split("//")[1].strip()

@@ -201,6 +201,17 @@ class TestMissing:
         mirror(lab, *pairs, "--skip-missing").left_gaps(64 * "0")
         assert tags(lab, "missing/digest") == ["y"]
 
+    def test_a_pattern_that_matches_nothing_is_a_missing_source_even_beside_one_that_does(
+        self, lab: OurRegistry
+    ) -> None:
+        pairs = [
+            f"{lab.host}/lab/tags:mysql*={lab.host}/missing/some",
+            f"{lab.host}/lab/tags:nosuch*={lab.host}/missing/x",
+        ]
+        mirror(lab, *pairs).refused("not-found", "lab/tags:nosuch*")
+        mirror(lab, *pairs, "--skip-missing").left_gaps("lab/tags:nosuch*")
+        assert tags(lab, "missing/some") == ["mysql-1", "mysql-2"]
+
 
 class TestGoingOn:
     """--continue-on-error goes on past registries that nobody can reach or that refuse everything."""

@@ -140,6 +140,13 @@ def test_a_dry_run_works_where_the_destination_cannot_be_reached(world: World) -
         airferry("release", "mirror", world.version, *flags).refused("unreachable", host)
 
 
+def test_a_dry_run_works_where_a_mirror_that_was_loaded_is_down_now(world: World, tmp_path: Path) -> None:
+    with OurRegistry(tmp_path / "going", use_tls=False, use_auth=False) as going:
+        mirror(world, going).done()
+    run = mirror(world, going, "--dry-run", "--retry-times", "0").done()
+    assert "planning as if it were empty" in run.err
+
+
 def test_a_dry_run_as_json_is_the_plan(world: World, lab: OurRegistry) -> None:
     plan = as_json(mirror(world, lab, "--dry-run", "-o", "json"))
     assert plan["dryRun"] is True and plan["verified"] is True and plan["files"] == []
@@ -197,6 +204,19 @@ def test_the_mirror_the_disk_is_for_can_be_named_at_once(world: World, tmp_path:
     rules = (files / "imageDigestMirrorSet.yaml").read_text()
     assert f"- {repository}\n" in rules and "REGISTRY/REPOSITORY" not in rules
     assert "registries.conf" in {file.name for file in files.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["https://m.lan/a/b", "m.lan/a/b:latest", "just words", "file://a/b", "m.lan"])
+def test_a_mirror_registry_that_is_none_is_known_before_anything_is_copied(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    run = world.quay.mirror(tmp_path / "disk", "--mirror-registry", name)
+    run.refused("usage", "--mirror-registry", hint="HOST[:PORT]/REPOSITORY")
+    assert not (tmp_path / "disk").exists()
+
+
+def test_a_mirror_registry_without_a_disk_is_refused(world: World, lab: OurRegistry) -> None:
+    mirror(world, lab, "--mirror-registry", "m.lan/a/b").refused("usage", "--mirror-registry", "there is no disk")
 
 
 def test_to_mirror_prints_the_mapping_and_copies_nothing(world: World, lab: OurRegistry) -> None:

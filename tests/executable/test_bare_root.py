@@ -126,8 +126,8 @@ def test_the_executable_that_ran_is_the_one_that_travelled(far_side: FarSide, bu
 
 def test_the_run_book_starts_it_by_its_name_on_the_disk(far_side: FarSide) -> None:
     page = (far_side.root / "media/usb/RUNBOOK-4.12.0-x86_64.md").read_text()
-    assert "\n./airferry-linux-x86_64 media verify ." in page
-    assert "\n./airferry-linux-x86_64 release mirror " in page
+    assert '\n./airferry-linux-x86_64 media verify "$DISK"' in page
+    assert '\ncp "$DISK"/airferry-linux-x86_64 .' in page and "\n./airferry-linux-x86_64 release mirror " in page
 
 
 def test_it_verifies_the_disk(far_side: FarSide) -> None:

@@ -186,3 +186,15 @@ def mend(quay: Quay, disk: Path) -> None:
     airferry("media", "verify", disk, "--discard")
     quay.mirror(disk).done()
     assert is_sound(disk)
+
+
+def test_an_attachment_that_was_lost_is_brought_back_by_the_next_run(
+    quay: Quay, loaded_disk: Path, undisturbed: dict[str, Entry]
+) -> None:
+    """Or the disk is another one, at the same place."""
+    links = [link for link in (loaded_disk / "v2").rglob("sha256-*.sig") if link.is_symlink()]
+    assert links
+    for link in links:
+        link.unlink()
+    quay.mirror(loaded_disk).done()
+    assert look_at(loaded_disk) == undisturbed

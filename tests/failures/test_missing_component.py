@@ -123,3 +123,15 @@ def test_a_tool_of_a_component_that_is_gone_is_an_error(tmp_path: Path, home: Pa
         command = ("release", "extract", release.pullspec, "--command", "openshift-install", "--to", home / "tools")
         airferry(*command, *quay.flags(trusted=False)).refused("not-found", release.components["installer"])
         assert look_at(home / "tools") == {}
+
+
+def test_an_attachment_that_was_named_and_is_gone_is_in_the_ledger(
+    tmp_path: Path, small: PublishedRelease, disk: Path
+) -> None:
+    with Quay(tmp_path, small) as quay:
+        repository = small.release_repository
+        tag = next(tag for tag in small.attachments[repository] if tag.endswith(".sig"))
+        digest = quay.store.repository(repository).tags[tag]
+        gone = Rule(Endpoint.MANIFEST, Answer(404), containing=digest.removeprefix("sha256:"), times=None)
+        quay.fails(gone)
+        quay.mirror(disk).left_gaps("sig of release", "attachments are missing")

@@ -41,6 +41,18 @@ def mounted(disk: Path) -> Iterator[Mount]:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.fixture
+def mounted_elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a read-only file system."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount file systems")
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    mounting("-t", "tmpfs", "-o", "ro,size=64k", "airferry-test", folder)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 def test_a_disk_too_small_is_known_before_the_first_byte(
     quay: Quay, mounted: Mount, undisturbed: dict[str, Entry]
 ) -> None:
@@ -155,3 +167,12 @@ def test_fat_is_recognised_at_once(quay: Quay, disk: Path) -> None:
     assert "hint: FAT and exFAT have no links and refuse colons in names; use a disk with ext4 or xfs" in run.stderr
     assert look_at(disk) == {}
     assert not any("art-dev" in entry.path for entry in quay.server.requests), "no component was asked for"
+
+
+def test_generated_files_that_cannot_be_written_are_known_before_anything_is_copied(
+    quay: Quay, loaded_disk: Path, tmp_path: Path, mirror: Mirror, mounted_elsewhere: Path
+) -> None:
+    """The far side's current folder is often the disk itself, and that is read-only."""
+    run = mirror.load_release(loaded_disk, quay.release, mounted_elsewhere / "files")
+    run.refused("read-only", str(mounted_elsewhere), hint="--manifests-dir")
+    assert mirror.blobs() == {}

@@ -229,3 +229,29 @@ def test_a_disk_whose_signature_was_replaced_is_refused(
     run = mirror.load_release(loaded_disk, small, tmp_path / "files")
     run.refused("untrusted-release", small.digest, hint=ALLOWED)
     assert mirror.blobs() == {}
+
+
+def test_a_child_of_a_list_is_not_a_way_around_it(shady: Quay, shady_disk: Path, mirror: Mirror) -> None:
+    lists = [
+        digest for digest in shady.release.components.values() if "manifests" in json.loads(shady.store.read(digest))
+    ]
+    child = json.loads(shady.store.read(lists[0]))["manifests"][0]["digest"]
+    name, to = f"file://openshift/release@{child}", f"{mirror.repository}:child"
+    airferry("image", "copy", name, to, "--dir", shady_disk, "--dest-insecure").refused("untrusted-release")
+    extract = ("image", "extract", name, "--dir", shady_disk, "--path", "/:.", "--dry-run", "--filter-by-os=.*")
+    airferry(*extract).refused("untrusted-release")
+
+
+def test_signatures_that_are_also_wanted_elsewhere_are_on_the_disk_all_the_same(
+    quay: Quay, disk: Path, mirror: Mirror, tmp_path: Path
+) -> None:
+    quay.mirror(disk, "--release-image-signature-to-dir", tmp_path / "elsewhere").done()
+    assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == [
+        file.name for file in (disk / "config").iterdir()
+    ]
+    mirror.load_release(disk, quay.release, tmp_path / "files").done()
+
+
+def test_the_command_that_is_printed_for_an_unverified_disk_works(shady: Quay, disk: Path) -> None:
+    run = mirror_unsigned(shady, disk, ALLOWED).done()
+    assert f"    airferry image mirror --allow-unverified --from-dir={disk} " in run.out

@@ -1,12 +1,14 @@
 """The upstream says no: for good, for a while, or until somebody does something about it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from airferry.lab import Endpoint, Rule
+from airferry.lab import Endpoint, Rule, publish_release
 from airferry.lab.faults import NOT_JSON_404, Answer, Effect
+from airferry.lab.shape import S74
 
 from .stage import Entry, Quay, airferry, is_sound, ledger, look_at, missing_tags, own_layer
 
@@ -149,11 +151,38 @@ def test_a_registry_that_is_not_there_is_named(disk: Path, unused_port: int) -> 
 
 
 def test_a_registry_that_fails_with_everything_ends_the_run_and_not_image_after_image(
-    quay: Quay, disk: Path, undisturbed: dict[str, Entry]
+    tmp_path: Path, disk: Path
 ) -> None:
-    """One failure is a gap; five in a row, and nothing in between, are an outage."""
-    quay.fails(Rule(Endpoint.MANIFEST, Answer(500), containing="art-dev", times=None))
-    quay.mirror(disk, "--retry-times", "0").refused("registry-failed", "answered 500")
-    quay.heals()
-    quay.mirror(disk).done()
-    assert look_at(disk) == undisturbed
+    """One failure is a gap; many in a row, and nothing in between, are an outage."""
+    with Quay(tmp_path, publish_release(tmp_path / "larger", replace(S74, signed=True))) as quay:
+        quay.fails(Rule(Endpoint.MANIFEST, Answer(500), containing="art-dev", times=None))
+        quay.mirror(disk, "--retry-times", "0").refused("registry-failed", "answered 500")
+        asked = [entry for entry in quay.server.requests if entry.endpoint == "manifest" and "art-dev" in entry.path]
+        assert len(asked) < len(quay.release.components)
+        quay.heals()
+        quay.mirror(disk).done()
+        assert is_sound(disk)
+
+
+def test_many_bad_components_among_good_ones_are_gaps_and_the_rest_crosses(quay: Quay, disk: Path) -> None:
+    """Each is retried while the good ones are read, so that all of them are given up one after the other."""
+    bad = list(quay.release.components)[:6]
+    quay.fails(
+        *(
+            Rule(Endpoint.MANIFEST, Answer(500), containing=quay.release.components[name][7:], times=None)
+            for name in bad
+        )
+    )
+    quay.mirror(disk).left_gaps("6 of 14 images")
+    assert sorted(gap["name"] for gap in ledger(disk)) == sorted(bad)
+    assert is_sound(disk)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_registry_that_does_not_tell_what_is_attached_keeps_nothing_from_crossing(
+    quay: Quay, disk: Path, status: int
+) -> None:
+    quay.fails(Rule(Endpoint.REFERRERS, Answer(status), times=None))
+    quay.mirror(disk).left_gaps("attachments of release", "attachments are missing")
+    assert ledger(disk) == []
+    airferry("media", "verify", disk).done()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from airferry.content.errors import DeniedError, UnreachableError
+from airferry.content.errors import DeniedError, RegistryFailedError, UnauthorizedError, UnreachableError
 from airferry.content.memory import MemoryPlace
-from airferry.errors import MalformedError, UnsupportedError
+from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import Manifest, Place, PlaceKind, Reference, Repository
 from airferry.plan import CopyRequest
 from airferry.survey import Findings, find_attachments, survey_sources
@@ -144,12 +144,13 @@ async def test_a_missing_image_is_not_asked_about(source: MemoryPlace) -> None:
     assert not any(method == "list_referrers" for method, _ in source.calls)
 
 
-async def test_a_signature_that_names_what_is_gone_is_left_out(source: MemoryPlace) -> None:
+async def test_an_attachment_that_was_named_and_cannot_be_read_is_a_gap(source: MemoryPlace) -> None:
     image = source.add_image("a")
     lost = MemoryPlace().add_image("a", [b"lost child"])
     source.add_index("a", {"linux/amd64": lost}, tags=[tag_of(image, ".att")])
     found, findings = await attached(source, ask(source, image))
-    assert (found, findings.gaps) == ((), [])
+    assert found == ()
+    assert [(gap.request.name, gap.code) for gap in findings.gaps] == [("att of etcd", "not-found")]
 
 
 @pytest.mark.parametrize("kind", [DeniedError, UnsupportedError, MalformedError], ids=lambda kind: kind.code)
@@ -163,11 +164,27 @@ async def test_a_registry_that_keeps_no_such_thing_is_no_gap(source: MemoryPlace
     assert findings.gaps == []
 
 
-async def test_a_registry_that_cannot_be_reached_is_an_error(source: MemoryPlace) -> None:
+@pytest.mark.parametrize("kind", [UnreachableError, UnauthorizedError, RegistryFailedError], ids=lambda kind: kind.code)
+async def test_not_to_be_told_is_a_gap_and_what_was_told_travels(
+    source: MemoryPlace, kind: type[AirferryError]
+) -> None:
     image = source.add_image("a")
-    source.fail("list_referrers", image.digest, UnreachableError("cut"))
-    with pytest.raises(UnreachableError, match="cut"):
-        await attached(source, ask(source, image))
+    signature = source.add_image("a", [b"signature"], tags=[tag_of(image, ".sig")])
+    source.fail("list_referrers", image.digest, kind("cut"))
+    found, findings = await attached(source, ask(source, image))
+    assert [request.source.digest for request in found] == [signature.digest]
+    assert ("attachments of etcd", kind.code) in {(gap.request.name, gap.code) for gap in findings.gaps}
+
+
+async def test_a_registry_that_never_tells_is_not_asked_for_ever(source: MemoryPlace) -> None:
+    images = [source.add_image("a", [bytes([number])]) for number in range(40)]
+    for image in images:
+        source.fail("list_referrers", image.digest, RegistryFailedError("500"))
+        for suffix in (".sig", ".att"):
+            source.fail("resolve_tag", tag_of(image, suffix), RegistryFailedError("500"))
+    found, findings = await attached(source, *(ask(source, image, path="a") for image in images))
+    assert (found, len(findings.gaps)) == ((), 40)
+    assert sum(count for (method, _), count in source.calls.items() if method in ("list_referrers", "resolve_tag")) < 60
 
 
 async def test_every_question_is_counted_for_progress(source: MemoryPlace) -> None:

@@ -21,11 +21,11 @@ from airferry.survey import Findings, survey_sources
 MIRROR = Place(PlaceKind.REGISTRY, "mirror.lan")
 
 
-def ask(source: MemoryPlace, target: str, name: str = "", *, path: str = "a", optional: bool = False) -> CopyRequest:
+def ask(source: MemoryPlace, target: str, name: str = "", *, path: str = "a") -> CopyRequest:
     """Ask for a digest or tag of ``source``."""
     repository = Repository(source.place, path)
     reference = Reference(repository, None, Digest.parse(target)) if ":" in target else Reference(repository, target)
-    return CopyRequest(reference, Repository(MIRROR, "into"), (), name, Digest.of(b"image") if optional else None)
+    return CopyRequest(reference, Repository(MIRROR, "into"), (), name)
 
 
 async def look(source: MemoryPlace, *requests: CopyRequest) -> Findings:
@@ -132,24 +132,6 @@ async def test_several_missing_children_are_one_gap_of_the_request() -> None:
     index = source.add_index("a", {f"linux/{number}": child for number, child in enumerate(gone)})
     findings = await look(source, ask(source, index.digest))
     assert len(findings.gaps) == 1
-
-
-async def test_what_is_optional_may_be_missing_without_a_gap() -> None:
-    source = MemoryPlace()
-    source.add_image("a")
-    index = source.add_index("a", {"linux/amd64": MemoryPlace().add_image("a", [b"gone"])})
-    findings = await look(
-        source, ask(source, "sig", optional=True), ask(source, index.digest, "half there", optional=True)
-    )
-    assert (findings.roots, findings.gaps) == ({}, [])
-
-
-async def test_what_is_optional_to_one_may_be_a_gap_of_another() -> None:
-    source = MemoryPlace()
-    gone = Digest.of(b"gone")
-    required = ask(source, gone)
-    findings = await look(source, ask(source, gone, optional=True), required)
-    assert [gap.request for gap in findings.gaps] == [required]
 
 
 CONCERNS_ONE_IMAGE = [

@@ -14,7 +14,7 @@ from airferry.app.places import Places
 from airferry.content.breaker import Breaker
 from airferry.content.errors import NotFoundError, UnreachableError
 from airferry.content.protocol import Mounting, Reserving
-from airferry.errors import AirferryError
+from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, Place
 from airferry.plan import CopyBlob, CopyRequest, Gap, Plan, Step, plan_copies, summarize
 from airferry.plan.outline import outline
@@ -69,6 +69,17 @@ async def copy_images(
     return await _Copy(requests, places, options, narrator, platforms, gaps).carry_out()
 
 
+async def reserve(requests: Sequence[CopyRequest], places: Places, sizes: Mapping[Place, int] | None = None) -> None:
+    """Take hold of the disks that ``requests`` go to, and see that ``sizes`` bytes fit on each.
+
+    Raises InUseError, UnfitFilesystemError, ReadOnlyError, NoSpaceError. Nothing has been written then.
+    """
+    for place in sorted({request.destination.place for request in requests}):
+        sink = places.sink(place)
+        if isinstance(sink, Reserving):
+            await sink.reserve((sizes or {}).get(place, 0))
+
+
 class _Copy:
     """One copy on its way through the pipeline."""
 
@@ -93,7 +104,7 @@ class _Copy:
         started = time.monotonic()
         narrator, dry_run = self._narrator, self._options.dry_run
         if not dry_run:
-            await self._reserve({})
+            await reserve(self._requests, self._places)
         held = await self._known_complete()
         wanted = [request for request in self._requests if request not in held]
         findings, attachments = await self._look_at_sources(wanted)
@@ -139,12 +150,6 @@ class _Copy:
     def _destinations(self) -> list[Place]:
         return sorted({request.destination.place for request in self._requests})
 
-    async def _reserve(self, sizes: Mapping[Place, int]) -> None:
-        for place in self._destinations:
-            sink = self._places.sink(place)
-            if isinstance(sink, Reserving):
-                await sink.reserve(sizes.get(place, 0))
-
     async def _known_complete(self) -> dict[CopyRequest, Digest]:
         """Return the requests that the record of an earlier run, and one question each, prove complete."""
         if self._options.refresh or self._options.force or self._platforms is not None:
@@ -152,7 +157,12 @@ class _Copy:
         candidates = believed(self._requests, self._places)
         if candidates:
             self._narrator.phase("asking for known images", steps=len(candidates))
-        return await still_there(candidates, self._places, self._breaker, self._count_step)
+        try:
+            return await still_there(candidates, self._places, self._breaker, self._count_step)
+        except UnreachableError:
+            if not self._options.dry_run:
+                raise
+            return {}  # what a dry run says of a destination that is out of reach, it says further down
 
     async def _look_at_sources(self, requests: Sequence[CopyRequest]) -> tuple[Findings, tuple[CopyRequest, ...]]:
         """Read the manifests, and those of what is attached to them; what cannot be read becomes a gap."""
@@ -169,9 +179,7 @@ class _Copy:
         attachments: tuple[CopyRequest, ...] = ()
         if self._options.attachments:
             self._narrator.phase("looking for signatures and referrers", steps=len(findings.roots))
-            attachments = await find_attachments(
-                requests, findings, self._places.source, on_asked=self._count_step, breaker=self._breaker
-            )
+            attachments = await find_attachments(requests, findings, self._places.source, on_asked=self._count_step)
         self._gaps += findings.gaps
         return findings, attachments
 
@@ -181,7 +189,14 @@ class _Copy:
             root = findings.roots.get(request)
             if root is None or not findings.manifests[root].is_index:
                 continue
-            filtered = filter_list(findings.manifests[root], platforms, findings.manifests, str(request.source))
+            try:
+                filtered = filter_list(findings.manifests[root], platforms, findings.manifests, str(request.source))
+            except UsageError as error:
+                if not self._goes_on:
+                    raise
+                self._gaps.append(Gap(request, str(request.source), error.code, error.message))
+                del findings.roots[request]
+                continue
             self._narrator.warn(filtered.note)
             findings.manifests[filtered.manifest.digest] = filtered.manifest
             findings.roots[request] = filtered.manifest.digest
@@ -223,11 +238,14 @@ class _Copy:
         more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
         raise kinds.get(gaps[0].code, NotFoundError)(
             f"{gaps[0].request.source}: {gaps[0].reason}{more}; nothing was copied",
-            hint="--skip-missing leaves out what does not exist, --continue-on-error goes on past every failure",
+            hint="--no-attachments leaves out signatures, attestations and referrers"
+            if gaps[0].request.optional
+            else "--skip-missing leaves out what does not exist, --continue-on-error goes on past every failure",
         )
 
     async def _transfer(self, plan: Plan) -> Outcome:
-        await self._reserve({place: bytes_to_write(plan, place) for place in self._destinations})
+        sizes = {place: bytes_to_write(plan, place) for place in self._destinations}
+        await reserve(self._requests, self._places, sizes)
         total = sum(step.blob.size_bytes for step in plan.steps if isinstance(step, CopyBlob))
         self._narrator.phase("copying", steps=len(plan.steps), size_bytes=total)
         started = time.monotonic()

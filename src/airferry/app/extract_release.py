@@ -16,7 +16,7 @@ from airferry.app.release_image import (
     parse_release,
     read_release,
 )
-from airferry.app.release_records import read_record, refuse_unverified
+from airferry.app.release_records import ImageOnDisk, read_record, refuse_unverified
 from airferry.app.release_trust import judge, published_at
 from airferry.app.tool_files import BoundToolWriter, ExtractedTool, archive_tool
 from airferry.content.errors import NotFoundError, UnsafeArchiveError
@@ -116,7 +116,7 @@ async def _pullspec(asked: ExtractRequest, release: OpenedRelease, places: Place
         return f"{OFFICIAL_REPOSITORY}@{release.digest}"
     disk = Path(place.address)
     if not asked.allow_unverified:
-        await refuse_unverified(disk, {release.digest})
+        await refuse_unverified(disk, {ImageOnDisk(release.reference.repository.path, release.digest)})
     record = await read_record(disk, release.digest)
     if record is not None:
         return f"{record.published_at}@{release.digest}"

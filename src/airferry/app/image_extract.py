@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.places import Places
-from airferry.app.release_records import refuse_unverified
+from airferry.app.release_records import ImageOnDisk, refuse_unverified
 from airferry.content.errors import NotFoundError
 from airferry.content.unpack_select import PathMapping, select_layers, split_selector
 from airferry.content.unpack_tree import Extraction, ExtractOptions, extract_tree
@@ -38,7 +38,8 @@ async def image_extract(asked: ImageExtract, places: Places) -> Extraction:
     source = places.source(reference.repository.place)
     root = await _root(reference, places)
     if reference.repository.place.kind is PlaceKind.TREE and not asked.allow_unverified:
-        await refuse_unverified(Path(reference.repository.place.address), {root.digest})
+        image = ImageOnDisk(reference.repository.path, root.digest)
+        await refuse_unverified(Path(reference.repository.place.address), {image})
     manifest = await _image_of(root, reference, asked.platforms, places)
     mappings = [PathMapping.parse(path) for path in asked.paths]
     mappings += [PathMapping.parse(f"{file}:.") for file in asked.files]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from airferry.app.places import Places
 from airferry.content.breaker import Breaker
-from airferry.oci import Digest, Place, PlaceKind, Reference
+from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.plan import CopyRequest, Gap
-from airferry.survey import Findings, survey_destinations, survey_sources
+from airferry.survey import Findings, Holdings, survey_destinations, survey_sources
 from airferry.survey.sources import walk_down
 
 
@@ -22,7 +22,7 @@ def believed(requests: Iterable[CopyRequest], places: Places) -> dict[CopyReques
         request: request.source.digest
         for request in requests
         if request.source.digest is not None
-        and places.held(request.destination.place).holds(request.destination, request.source.digest, now=now)
+        and places.held(request.destination.place).seen(request.destination, request.source.digest, now=now)
     }
 
 
@@ -55,10 +55,12 @@ def remember(requests: Sequence[CopyRequest], findings: Findings, gaps: Iterable
     now = time.time()
     incomplete = {gap.request for gap in gaps}
     holed = _with_holes(requests, incomplete, findings)
+    attached = _attachments(requests, findings)
     noted: set[Place] = set()
     for request in requests:
-        if request in findings.roots and request not in holed:
-            places.held(request.destination.place).note(request.destination, findings.roots[request], now=now)
+        if request in findings.roots and request not in holed and not request.optional:
+            record = places.held(request.destination.place)
+            record.note(request.destination, findings.roots[request], now=now, attached=attached(request))
             noted.add(request.destination.place)
     for place in noted:
         places.held(place).save(now=now)
@@ -85,26 +87,60 @@ def _with_holes(
     return holed
 
 
+def _attachments(
+    requests: Sequence[CopyRequest], findings: Findings
+) -> Callable[[CopyRequest], dict[Digest, tuple[str, ...]]]:
+    """Return a function that gives what is attached to a request's image, to its children or to an attachment."""
+    direct: dict[tuple[Repository, Digest], list[CopyRequest]] = {}
+    for request in requests:
+        if request.attached_to is not None and request in findings.roots:
+            direct.setdefault((request.destination, request.attached_to), []).append(request)
+
+    def of(request: CopyRequest) -> dict[Digest, tuple[str, ...]]:
+        found: dict[Digest, tuple[str, ...]] = {}
+        left = [findings.roots[request]]
+        while left:
+            for manifest in walk_down(left.pop(), findings.manifests):
+                for attachment in direct.get((request.destination, manifest.digest), ()):
+                    digest = findings.roots[attachment]
+                    if digest not in found:
+                        left.append(digest)
+                    found[digest] = (*found.get(digest, ()), *attachment.tags)
+        return found
+
+    return of
+
+
 async def _lost_on_disk(held: Mapping[CopyRequest, Digest], places: Places) -> set[CopyRequest]:
-    """Return those of ``held`` whose destination is on disk and lacks a manifest or blob, or has one of another size.
+    """Return those of ``held`` that are on disk and lack a manifest, a blob or its size, or an attachment or its tag.
 
     Manifests are hashed, blobs are not: `media verify` does that. Destinations in a registry are never among them.
     """
-    on_disk = {
-        CopyRequest(Reference(request.destination, None, digest), request.destination, (), request.name): request
-        for request, digest in held.items()
-        if request.destination.place.kind is not PlaceKind.REGISTRY
-    }
-    findings = await survey_sources(on_disk, places.source)
-    holdings = await survey_destinations(on_disk, findings, places.sink)
-    lost = set()
-    for look, request in on_disk.items():
-        present = holdings.present.get(look.destination, set())
-        root = findings.roots.get(look)
-        needed = () if root is None else walk_down(root, findings.manifests)
-        whole = all(
-            manifest.digest in present and all(blob.digest in present for blob in manifest.blobs) for manifest in needed
-        )
-        if root is None or not whole:
-            lost.add(request)
-    return lost
+    now = time.time()
+    looks: dict[CopyRequest, CopyRequest] = {}
+    for request, digest in held.items():
+        into = request.destination
+        if into.place.kind is PlaceKind.REGISTRY:
+            continue
+        looks[_look(into, digest, (), request.name)] = request
+        seen = places.held(into.place).seen(into, digest, now=now)
+        for attachment, tags in seen.attached.items() if seen is not None else ():
+            looks[_look(into, attachment, tags, request.name)] = request
+    findings = await survey_sources(looks, places.source)
+    holdings = await survey_destinations(looks, findings, places.sink)
+    return {request for look, request in looks.items() if not _is_whole(look, findings, holdings)}
+
+
+def _look(into: Repository, digest: Digest, tags: tuple[str, ...], name: str) -> CopyRequest:
+    return CopyRequest(Reference(into, None, digest), into, tags, name)
+
+
+def _is_whole(look: CopyRequest, findings: Findings, holdings: Holdings) -> bool:
+    present = holdings.present.get(look.destination, set())
+    root = findings.roots.get(look)
+    if root is None or any(holdings.tags.get((look.destination, tag)) != root for tag in look.tags):
+        return False
+    needed = walk_down(root, findings.manifests)
+    return all(
+        manifest.digest in present and all(blob.digest in present for blob in manifest.blobs) for manifest in needed
+    )

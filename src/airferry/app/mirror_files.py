@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.copy_report import gap_to_json
+from airferry.content.errors import ReadOnlyError
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
 from airferry.openshift.cluster.mirror_sets import (
     MirrorKind,
@@ -85,6 +87,20 @@ async def forget_ledger(folder: Path, version: str) -> None:
                 (folder / LEDGER).unlink(missing_ok=True)
 
     await asyncio.to_thread(remove)
+
+
+async def check_writable(folder: Path) -> None:
+    """Raise ReadOnlyError when ``folder``, or what it would be made in, cannot be written to. Nothing is written."""
+
+    def check() -> None:
+        nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+        if not os.access(nearest, os.W_OK):
+            raise ReadOnlyError(
+                f"{nearest} cannot be written to, and the generated files go there",
+                hint="--manifests-dir names another folder; or work in one that you may write to",
+            )
+
+    await asyncio.to_thread(check)
 
 
 async def write_files(folder: Path, files: dict[str, bytes], *, private: bool = False) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, Tolerance, copy_images
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.app.release_records import carry_records, refuse_unverified
+from airferry.app.release_records import ImageOnDisk, carry_records, refuse_unverified
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
@@ -52,9 +52,6 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
             )
             gaps.append(Gap(unread, unread.name, error.code, error.message))
     requests = _once(found)
-    if not requests and not gaps:
-        patterns = ", ".join(f"{mapping.source}:{mapping.pattern}" for mapping in mappings)
-        raise NotFoundError(f"no tag matches {patterns}", hint="`airferry image info REPOSITORY:TAG` looks at one")
     await _mind_releases(asked, requests, places)
     return await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
 
@@ -104,13 +101,18 @@ async def _mind_releases(asked: MirrorImages, requests: Sequence[CopyRequest], p
             continue
         leaving = [request for request in requests if request.source.repository.place == source]
         digests = {request: digest for request in leaving if (digest := await _digest(request, places)) is not None}
+        images = {request: ImageOnDisk(request.source.repository.path, digest) for request, digest in digests.items()}
         if not asked.allow_unverified:
-            await refuse_unverified(Path(source.address), set(digests.values()))
+            await refuse_unverified(Path(source.address), set(images.values()))
         for target in sorted({request.destination.place for request in leaving}):
             if target.kind is PlaceKind.TREE and not asked.options.dry_run:
-                arriving = {digest for request, digest in digests.items() if request.destination.place == target}
+                moves = {
+                    image: request.destination.path
+                    for request, image in images.items()
+                    if request.destination.place == target
+                }
                 private = places.settings.private
-                await carry_records(Path(source.address), Path(target.address), arriving, private=private)
+                await carry_records(Path(source.address), Path(target.address), moves, private=private)
 
 
 async def _digest(request: CopyRequest, places: Places) -> Digest | None:
@@ -131,10 +133,13 @@ async def _requests(mapping: Mapping, places: Places) -> list[CopyRequest]:
         tag = destination.tag or (source.tag if source.digest is None else None)
         return [CopyRequest(source, destination.repository, (tag,) if tag else (), str(source))]
     repository = source.repository
-    tags = await places.source(repository.place).list_tags(repository.path)
+    tags = matching_tags(mapping.pattern, await places.source(repository.place).list_tags(repository.path))
+    if not tags:
+        raise NotFoundError(
+            f"no tag matches {repository}:{mapping.pattern}", hint="`airferry image info REPOSITORY:TAG` looks at one"
+        )
     return [
-        CopyRequest(Reference(repository, tag), destination.repository, (tag,), f"{repository}:{tag}")
-        for tag in matching_tags(mapping.pattern, tags)
+        CopyRequest(Reference(repository, tag), destination.repository, (tag,), f"{repository}:{tag}") for tag in tags
     ]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from airferry.app.carried_tool import carry_tool, find_tool
 from airferry.app.copy_report import CopyReport
-from airferry.app.copying import copy_images
-from airferry.app.mirror_files import forget_ledger, write_files
+from airferry.app.copying import copy_images, reserve
+from airferry.app.mirror_files import check_writable, forget_ledger, write_files
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
-from airferry.app.release_files import ReleaseFiles
+from airferry.app.release_files import ReleaseFiles, files_folder
 from airferry.app.release_image import OpenedRelease, components_repository, read_release
 from airferry.app.release_records import ReleaseRecord, read_record, write_record
 from airferry.app.release_request import MirrorRelease
@@ -53,10 +53,13 @@ async def mirror_release(asked: MirrorRelease, places: Places, narrator: Narrato
     narrator.phase("reading the release")
     release = await read_release(asked.source, places, architecture=asked.architecture)
     trust = await _trusted(asked, release, places, narrator)
-    if tool is not None:
-        asked = await carry_tool(tool, asked, narrator)
     requests = await _requests(asked, release, places)
     record = await _record_of(asked, release, trust)
+    if not asked.options.dry_run:
+        await reserve(requests, places)
+        await check_writable(files_folder(asked, release))
+    if tool is not None:
+        asked = await carry_tool(tool, asked, narrator)
     if not record.verified:
         # First of all: what a run that is cut off leaves behind must not pass for verified.
         await _remember(asked, record, places)
@@ -121,6 +124,7 @@ async def _record_of(asked: MirrorRelease, release: OpenedRelease, trust: Trust)
     if release.asked.repository.place.kind is not PlaceKind.REGISTRY:
         kept = await read_record(asked.from_dir, release.digest) if asked.from_dir is not None else None
         published = kept.published_at if kept is not None else published_at(trust)
+    image = asked.release_target or asked.target
     digests = (component.image.digest for component in release.payload.components)
     return ReleaseRecord(
         digest=release.digest,
@@ -129,6 +133,9 @@ async def _record_of(asked: MirrorRelease, release: OpenedRelease, trust: Trust)
         published_at=published,
         verified=trust.is_trusted,
         components=tuple(dict.fromkeys(digest for digest in digests if digest is not None)),
+        repositories=tuple(
+            dict.fromkeys(repository.path for repository in (asked.target.repository, image.repository))
+        ),
     )
 
 

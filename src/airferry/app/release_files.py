@@ -25,7 +25,7 @@ from airferry.openshift.release.instructions import (
     success_text,
     upload_text,
 )
-from airferry.openshift.release.runbook import RunBook, print_runbook
+from airferry.openshift.release.runbook import ON_THE_DISK, RunBook, print_runbook
 from airferry.openshift.release.signature import Trust
 
 MANIFESTS_FOLDER = "manifests"
@@ -49,12 +49,8 @@ class ReleaseFiles:
 
     @property
     def folder(self) -> Path:
-        """The folder of generated files: ``--manifests-dir``, else on the disk, else in the current folder."""
-        if self.asked.manifests_dir is not None:
-            return self.asked.manifests_dir
-        if self.asked.to_dir is not None:
-            return self.asked.to_dir / MANIFESTS_FOLDER / self._name
-        return Path(f"{MANIFESTS_FOLDER}-{self._name}")
+        """The folder of generated files."""
+        return files_folder(self.asked, self.release)
 
     @property
     def rules(self) -> MirrorRules:
@@ -93,7 +89,7 @@ class ReleaseFiles:
         text = "".join(f"{line}\n" for line in self.report.lines)
         text += success_text(self._image, self.asked.target, None if self._on_disk else self.asked.release_target)
         if self.asked.to_dir is not None:
-            text += upload_text(str(self.asked.to_dir), self._image)
+            text += upload_text(str(self.asked.to_dir), self._image, unverified=not self.trust.is_trusted)
         else:
             fragment, mirror_object = (
                 (MirrorKind.CONTENT_SOURCES, MirrorKind.ICSP)
@@ -111,7 +107,7 @@ class ReleaseFiles:
 
     @property
     def _name(self) -> str:
-        return f"{self.release.payload.version}-{self.release.arch_word}"
+        return _name_of(self.release)
 
     @property
     def _on_disk(self) -> bool:
@@ -132,32 +128,49 @@ class ReleaseFiles:
     def _signature_files(self) -> tuple[Path, ...]:
         if not self.trust.signatures:
             return ()
+        # A disk always has them where the far side looks for them, wherever else they are wanted.
         on_disk = None if self.asked.to_dir is None else self.asked.to_dir / CONFIG_FOLDER
-        folder = self.asked.signature_dir or on_disk or self.folder
-        return (folder / signature_file_name(self.release.digest),)
+        folders = [folder for folder in (on_disk, self.asked.signature_dir) if folder is not None] or [self.folder]
+        return tuple(folder / signature_file_name(self.release.digest) for folder in dict.fromkeys(folders))
 
     def _run_book(self) -> RunBook:
         rules, image, asked = self.rules, self._image, self.asked
         is_known = rules.mirrors != (UNKNOWN_MIRROR,)
         # Where the mirror is not known yet, the files to apply are those that loading the disk will make.
-        applied = self.folder if is_known else Path(f"{MANIFESTS_FOLDER}-{self._name}")
+        applied = self._as_seen(self.folder) if is_known else f"{MANIFESTS_FOLDER}-{self._name}"
         return RunBook(
             version=self.release.payload.version,
             arch=self.release.arch_word,
             digest=self.release.digest,
             components=len(self.release.payload.components),
-            disk="." if self._on_disk else None,
+            disk=ON_THE_DISK if self._on_disk else None,
             tag=image.tag or "",
             registry=rules.mirrors[0] if self._on_disk else str(image.repository),
             repository_path=image.repository.path,
-            fragment=self._as_seen(applied / "install-config-imageDigestSources.yaml"),
-            mirror_objects=tuple(self._as_seen(applied / name) for name in _APPLIED_OBJECTS),
-            signature_files=tuple(self._as_seen(file) for file in self._signature_files),
-            tool=f"./{asked.tool_name}" if asked.tool_name is not None else None,
+            fragment=str(Path(applied, "install-config-imageDigestSources.yaml")),
+            mirror_objects=tuple(str(Path(applied, name)) for name in _APPLIED_OBJECTS),
+            signature_files=tuple(self._as_seen(file) for file in self._signature_files[:1]),
+            tool=asked.tool_name,
             unverified=not self.trust.is_trusted,
             verification_keys=tuple(key.name for key in asked.verification_keys),
         )
 
     def _as_seen(self, file: Path) -> str:
-        """Return the path as the page should name it: from its own folder where that is possible."""
-        return str(file.relative_to(self._page_folder)) if file.is_relative_to(self._page_folder) else str(file)
+        """Return the path as the page should name it: on the disk, or from its own folder where that is possible."""
+        if not file.is_relative_to(self._page_folder):
+            return str(file)
+        inside = str(file.relative_to(self._page_folder))
+        return f"{ON_THE_DISK}/{inside}" if self._on_disk else inside
+
+
+def files_folder(asked: MirrorRelease, release: OpenedRelease) -> Path:
+    """Return the folder of generated files: ``--manifests-dir``, else on the disk, else in the current folder."""
+    if asked.manifests_dir is not None:
+        return asked.manifests_dir
+    if asked.to_dir is not None:
+        return asked.to_dir / MANIFESTS_FOLDER / _name_of(release)
+    return Path(f"{MANIFESTS_FOLDER}-{_name_of(release)}")
+
+
+def _name_of(release: OpenedRelease) -> str:
+    return f"{release.payload.version}-{release.arch_word}"

@@ -10,7 +10,7 @@ from airferry.content.unpack import read_files
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Manifest, PlaceKind, Reference, Repository
 from airferry.openshift.release.describe import ReleaseImage
-from airferry.openshift.release.naming import DEFAULT_DISK_PATH, arch_word, version_reference
+from airferry.openshift.release.naming import DEFAULT_DISK_PATH, arch_word, architecture_of_word, version_reference
 from airferry.openshift.release.payload import (
     IMAGE_REFERENCES,
     MANIFESTS_FOLDER,
@@ -124,7 +124,11 @@ async def read_release(
 
 
 def choose_child(index: Manifest, architecture: str, *, or_first: bool = True) -> Digest:
-    """Return the child of a list for linux on ``architecture``, or else the first that names a platform."""
+    """Return the child of a list for linux on ``architecture``, or else the first that names a platform.
+
+    The architecture may be spelled as in tags (x86_64) or as in image configs (amd64).
+    """
+    architecture = architecture_of_word(architecture)
     named = [child for child in index.children if child.platform is not None]
     for child in named:
         if child.platform is not None and (child.platform.os, child.platform.architecture) == ("linux", architecture):

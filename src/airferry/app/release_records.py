@@ -1,9 +1,9 @@
 """What is remembered on a disk about each release it carries: where it was published, and whether it was trusted."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ _FOLDER = "releases"
 class ReleaseRecord:
     """One release on the disk. ``published_at`` is its repository at the source, such as quay.io's.
 
-    ``components`` are the digests of its component images, by which the record speaks for them as well.
+    ``components`` are the digests of its component images, by which the record speaks for them as well;
+    ``repositories`` are those of the disk that it lies in.
     """
 
     digest: Digest
@@ -29,10 +30,24 @@ class ReleaseRecord:
     published_at: str
     verified: bool
     components: tuple[Digest, ...]
+    repositories: tuple[str, ...]
 
-    def speaks_for(self, digests: Set[Digest]) -> bool:
-        """Whether one of ``digests`` is the release image or a component's."""
-        return self.digest in digests or not digests.isdisjoint(self.components)
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """Of the release image and of every component."""
+        return frozenset((self.digest, *self.components))
+
+    def may_have(self, image: "ImageOnDisk") -> bool:
+        """Whether ``image`` may be of this release: a child or an attachment is known by its repository only."""
+        return image.digest in self.digests or image.path in self.repositories
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOnDisk:
+    """An image by its repository on a disk and its digest."""
+
+    path: str
+    digest: Digest
 
 
 class UnverifiedReleaseError(AirferryError):
@@ -50,6 +65,7 @@ async def write_record(disk: Path, record: ReleaseRecord, *, private: bool) -> N
         "publishedAt": record.published_at,
         "verified": record.verified,
         "components": sorted(str(digest) for digest in record.components),
+        "repositories": list(record.repositories),
     }
     await Records(disk, private=private).write(_name(record.digest), document)
 
@@ -67,8 +83,8 @@ async def read_records(disk: Path) -> tuple[ReleaseRecord, ...]:
     return tuple(sorted((record for record in found if record), key=lambda record: (record.version, record.digest)))
 
 
-async def refuse_unverified(disk: Path, digests: Set[Digest] | None = None) -> None:
-    """Raise UnverifiedReleaseError when ``disk`` carries an unverified release that has one of ``digests``.
+async def refuse_unverified(disk: Path, images: Set[ImageOnDisk] | None = None) -> None:
+    """Raise UnverifiedReleaseError when ``disk`` carries an unverified release that may have one of ``images``.
 
     Images that a verified release on the disk has as well are fine. None stands for everything on the disk. A record
     that cannot be read might be about anything.
@@ -83,28 +99,32 @@ async def refuse_unverified(disk: Path, digests: Set[Digest] | None = None) -> N
                 hint="mirror the release to the disk again; --allow-unverified uses it all the same",
             )
         found.append(record)
-    vouched = {digest for record in found if record.verified for digest in (record.digest, *record.components)}
+    vouched = frozenset[Digest]().union(*(record.digests for record in found if record.verified))
+    doubtful = None if images is None else [image for image in images if image.digest not in vouched]
     for record in found:
-        if not record.verified and (digests is None or record.speaks_for(digests - vouched)):
+        if not record.verified and (doubtful is None or any(record.may_have(image) for image in doubtful)):
             raise UnverifiedReleaseError(
                 f"release {record.version} ({record.digest}) on {disk} was copied without a valid signature",
                 hint="--allow-unverified uses it all the same",
             )
 
 
-async def carry_records(source: Path, target: Path, digests: Set[Digest], *, private: bool) -> None:
-    """Let what ``source`` remembers about the releases with one of ``digests`` be known on ``target`` too.
+async def carry_records(source: Path, target: Path, moves: Mapping[ImageOnDisk, str], *, private: bool) -> None:
+    """Let what ``source`` remembers about the releases of the images that move be known on ``target`` too.
 
-    A release whose own image travels brings its signatures along, from ``config/``. What ``target`` remembers
-    already stays. Raises ReadOnlyError, NoSpaceError, …
+    ``moves`` gives the repository on ``target`` that each image goes to. A release whose own image travels brings its
+    signatures along, from ``config/``. What ``target`` remembers already stays. Raises ReadOnlyError, NoSpaceError, …
     """
     for record in await read_records(source):
-        if not record.speaks_for(digests):
+        into = {path for image, path in moves.items() if record.may_have(image)}
+        if not into:
             continue
-        if await read_record(target, record.digest) is None:
-            await write_record(target, record, private=private)
+        known = await read_record(target, record.digest)
+        repositories = tuple(sorted(into.union(known.repositories if known is not None else ())))
+        await write_record(target, replace(known or record, repositories=repositories), private=private)
         name = signature_file_name(record.digest)
-        if record.digest in digests and not (target / CONFIG_FOLDER / name).exists():
+        travels = any(image.digest == record.digest for image in moves)
+        if travels and not (target / CONFIG_FOLDER / name).exists():
             with suppress(OSError):
                 content = await asyncio.to_thread((source / CONFIG_FOLDER / name).read_bytes)
                 await write_files(target / CONFIG_FOLDER, {name: content}, private=private)
@@ -123,6 +143,7 @@ def _parse(document: dict[str, Any]) -> ReleaseRecord | None:
             published_at=str(document["publishedAt"]),
             verified=document.get("verified") is True,
             components=tuple(Digest.parse(str(digest)) for digest in document["components"]),
+            repositories=tuple(map(str, document["repositories"])),
         )
     except (KeyError, TypeError, AirferryError):
         return None

@@ -6,10 +6,13 @@ from typing import Any
 
 from airferry.app.copying import CopyOptions
 from airferry.app.release_image import one_release, parse_release
-from airferry.errors import UnsupportedError, UsageError
+from airferry.errors import MalformedError, UnsupportedError, UsageError
 from airferry.oci import PlaceKind, Reference
+from airferry.oci.reference import parse_repository
 from airferry.openshift.release.instructions import InstructionStyle
 from airferry.openshift.release.naming import DEFAULT_DISK_PATH, Target
+
+_MIRROR_HINT = "write HOST[:PORT]/REPOSITORY, such as mirror.example.com:8443/ocp4/openshift4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,17 @@ class MirrorRelease:
 
 
 def _check_disks(asked: MirrorRelease) -> None:
+    if asked.mirror_registry is not None:
+        if asked.to_dir is None:
+            raise UsageError(
+                "--mirror-registry says which registry a disk is for, and there is no disk", hint="--to is enough"
+            )
+        try:
+            is_registry = parse_repository(asked.mirror_registry).place.kind is PlaceKind.REGISTRY
+        except MalformedError as error:
+            raise UsageError(f"--mirror-registry: {error.message}", hint=_MIRROR_HINT) from error
+        if not is_registry or "://" in asked.mirror_registry:
+            raise UsageError(f"--mirror-registry={asked.mirror_registry} names no registry", hint=_MIRROR_HINT)
     if asked.with_tool and asked.to_dir is None:
         raise UsageError("--with-tool puts the executable on a disk, and there is none", hint="add --to-dir=FOLDER")
     if asked.signature_stores and asked.from_dir is not None:

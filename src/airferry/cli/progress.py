@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airferry.app.narration import Narrator
 
 _LINE_EVERY_S = 5.0
+_FIRST_LINE_S = 1.0
 
 
 class ProgressForm(StrEnum):
@@ -37,7 +38,7 @@ def new_narrator(form: ProgressForm, *, quiet_notes: bool = False) -> "Narrator"
 
 
 class Lines:
-    """Notes, events and, every few seconds, how far the phase is: for logs and pipes."""
+    """Notes, events and, after a second and then every few, how far the phase is: for logs and pipes."""
 
     def __init__(self, quiet_notes: bool, *, show_progress: bool) -> None:
         self._quiet_notes = quiet_notes
@@ -47,7 +48,8 @@ class Lines:
     def _start(self, title: str, steps: int | None, size_bytes: int | None) -> None:
         self._title, self._steps, self._bytes = title, steps, size_bytes
         self._steps_done = self._bytes_done = 0
-        self._began = self._last = time.monotonic()
+        self._began = time.monotonic()
+        self._last = self._began + _FIRST_LINE_S - _LINE_EVERY_S
 
     def phase(self, title: str, *, steps: int | None = None, size_bytes: int | None = None) -> None:
         """Begin a phase; it is shown only if it lasts."""

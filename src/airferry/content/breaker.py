@@ -1,6 +1,8 @@
 """Whom an error concerns, and when to stop asking somebody who keeps failing."""
 
+from collections import Counter
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Final
 
 from airferry.content.errors import (
@@ -26,8 +28,11 @@ FATAL: Final = (*UNFIT_DISK, UnauthorizedError, CertificateError, UnreachableErr
 _FAILING: Final = (RegistryFailedError, InterruptedTransferError)
 """Errors of a server that may have trouble with one content, or with all of it: only their number tells."""
 
-PATIENCE: Final = 5
-"""So many failures of a server in a row, and it counts as lost. Each has been retried before."""
+PATIENCE_WITH_A_STRANGER: Final = 5
+"""So many failures in a row of a place where nothing has worked yet, and it counts as lost."""
+
+PATIENCE: Final = 20
+"""The same of a place that has worked before. Each failure has been retried, which takes its time."""
 
 
 class Breaker:
@@ -41,25 +46,49 @@ class Breaker:
     def __init__(self, *, go_on: bool = False) -> None:
         self._go_on = go_on
         self._lost: dict[Hashable, AirferryError] = {}
-        self._in_a_row: dict[Hashable, int] = {}
+        self._worked: Counter[Hashable] = Counter()
+        self._in_a_row: Counter[Hashable] = Counter()
 
     def lost(self, repository: Hashable, place: Hashable) -> AirferryError | None:
         """Return why an errand should not even be tried, None when it should."""
         return self._lost.get(repository) or self._lost.get(place)
 
-    def worked(self, place: Hashable) -> None:
-        """Note that an errand was done."""
-        self._in_a_row.pop(place, None)
+    def begin(self, repository: Hashable, place: Hashable) -> "Attempt":
+        """Return an errand that is tried from now on."""
+        return Attempt(self, repository, place, self._worked[place])
 
-    def failed(self, error: AirferryError, repository: Hashable, place: Hashable) -> None:
-        """Note ``error`` of an errand, and raise it when the run should not go on."""
+    def _note_success(self, attempt: "Attempt") -> None:
+        self._worked[attempt.place] += 1
+        self._in_a_row[attempt.place] = 0
+
+    def _note_failure(self, attempt: "Attempt", error: AirferryError) -> None:
+        place = attempt.place
         fatal = isinstance(error, FATAL)
-        # Exactly these: their subclasses are about one content.
-        if type(error) in _FAILING:
-            self._in_a_row[place] = self._in_a_row.get(place, 0) + 1
-            fatal = self._in_a_row[place] >= PATIENCE
+        # Exactly these: their subclasses are about one content. What fails while others work at the same place is as
+        # well, however late it is given up.
+        if type(error) in _FAILING and self._worked[place] == attempt.worked_before:
+            self._in_a_row[place] += 1
+            fatal = self._in_a_row[place] >= (PATIENCE if self._worked[place] else PATIENCE_WITH_A_STRANGER)
         if not fatal:
             return
         if not self._go_on or isinstance(error, UNFIT_DISK):
             raise error
-        self._lost.setdefault(repository if isinstance(error, UnauthorizedError) else place, error)
+        self._lost.setdefault(attempt.repository if isinstance(error, UnauthorizedError) else place, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One errand under way, to be told how it ended."""
+
+    breaker: Breaker
+    repository: Hashable
+    place: Hashable
+    worked_before: int
+
+    def worked(self) -> None:
+        """Note that the errand was done."""
+        self.breaker._note_success(self)
+
+    def failed(self, error: AirferryError) -> None:
+        """Note ``error``, and raise it when the run should not go on."""
+        self.breaker._note_failure(self, error)

@@ -77,7 +77,7 @@ def check_mappings(mappings: Iterable[Mapping]) -> tuple[Mapping, ...]:
             "SRC DST [DST2 DST3 ...]"
         )
     for mapping in checked:
-        tag = mapping.destination.tag or mapping.source.tag
+        tag = mapping.destination.tag or (mapping.source.tag if mapping.source.digest is None else None)
         if tag is None:
             continue
         key = (mapping.destination.repository, tag)

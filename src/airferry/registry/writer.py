@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from airferry.registry.errors import NoSpaceError, ReadOnlyError
+from airferry.registry.errors import DamagedError, NoSpaceError, ReadOnlyError
 
 _R = TypeVar("_R")
 Work = Callable[[Connection], _R]
@@ -115,9 +115,9 @@ def transact_one(connection: Connection, work: Work[Any]) -> Any:
     driver.execute("SAVEPOINT work")
     try:
         result = work(connection)
-    except sqlite3.OperationalError:
-        raise  # the disk is full or broken: the whole transaction goes
     except Exception as error:  # handed to the one who asked
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
+            raise  # the disk is full or broken: the whole transaction goes
         driver.execute("ROLLBACK TO work")
         driver.execute("RELEASE work")
         return error
@@ -138,12 +138,12 @@ async def settled(future: "asyncio.Future[_R]") -> _R:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn SQLite's words for a full or read-only disk into our errors."""
+    """Turn SQLite's words for a full, read-only or damaged file into our errors."""
     try:
         yield
-    except (sqlite3.OperationalError, DBAPIError) as error:
+    except (sqlite3.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        name = getattr(cause, "sqlite_errorname", "")
+        name = getattr(cause, "sqlite_errorname", None) or ""
         if name.startswith("SQLITE_FULL"):
             raise NoSpaceError(
                 "no space left for the registry's metadata", hint="free space on the registry's disk"
@@ -152,6 +152,10 @@ def translated() -> Iterator[None]:
             raise ReadOnlyError(
                 "the registry's metadata cannot be written to",
                 hint="check owner, mode and mount options of the registry's folder",
+            ) from error
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise DamagedError(
+                "the registry's metadata are damaged", hint="put back metadata.sqlite from a copy; or mirror again"
             ) from error
         raise
 

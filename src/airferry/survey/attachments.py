@@ -4,16 +4,21 @@ Sources: cosign's tag scheme ``sha256-<hex>.sig``; distribution-spec "Listing Re
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 
 from airferry.content.breaker import Breaker
-from airferry.content.errors import NotFoundError
+from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.protocol import TagPeeking
-from airferry.errors import AirferryError
+from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import Digest, PlaceKind, Reference, Repository
 from airferry.plan import CopyRequest, Gap
 from airferry.survey.crew import work_through
-from airferry.survey.sources import NOT_THERE, Findings, OpenSource, survey_sources, walk_down
+from airferry.survey.sources import Findings, OpenSource, survey_sources, walk_down
+
+_NONE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
+"""Answers that mean that nothing is attached; registries give any of them."""
 
 TAG_SUFFIXES = (".sig", ".att")
 """Attachments that travel: signatures and attestations. SBOM tags (``.sbom``) were given up by cosign."""
@@ -26,15 +31,15 @@ async def find_attachments(
     *,
     workers: int = 16,
     on_asked: Callable[[], None] = lambda: None,
-    breaker: Breaker | None = None,
 ) -> tuple[CopyRequest, ...]:
     """Return requests for everything attached to the images of ``requests``, and read it into ``findings``.
 
     Asked for each image and, when it is an index, for each of its children; what is found is asked in turn, so
-    that an attestation of a signature travels too. Nothing attached is no gap; not to be told what is attached is one.
-    Errors that would hit every image alike are raised, unless ``breaker`` goes on past them.
+    that an attestation of a signature travels too. Nothing attached is no gap. Not to be told what is attached is one,
+    and so is an attachment that was named and cannot be read: no such error is raised, for the images themselves may
+    well be had.
     """
-    judge = breaker if breaker is not None else Breaker()
+    judge, reading = Breaker(go_on=True), Breaker(go_on=True)
     found: dict[tuple[Repository, Repository, str, tuple[str, ...]], CopyRequest] = {}
     asked: set[tuple[Repository, Repository, Digest]] = set()
     known = _KnownTags(open_source)
@@ -45,22 +50,18 @@ async def find_attachments(
         if (source, destination, digest) in asked:
             return []
         asked.add((source, destination, digest))
+        told = _Told()
+        await _ask_about(request, digest, open_source, known, judge, told)
         new = []
-        try:
-            attached = await _attached_to(request, digest, open_source, known)
-        except AirferryError as error:
-            judge.failed(error, source, source.place)
-            unknown = _attachment(request, digest, Reference(source, None, digest), (), "attachments of")
-            findings.gaps.append(Gap(unknown, f"{source}@{digest}", error.code, error.message))
-            on_asked()
-            return []
-        judge.worked(source.place)
-        for attachment in attached:
+        for attachment in told.attached:
             key = (source, destination, str(attachment.source), attachment.tags)
             if found.setdefault(key, attachment) is attachment:
                 new.append(attachment)
+        if told.failure is not None:
+            unknown = _attachment(request, digest, Reference(source, None, digest), (), "attachments of")
+            findings.gaps.append(Gap(unknown, f"{source}@{digest}", told.failure.code, told.failure.message))
         if new:
-            await survey_sources(new, open_source, workers=2, known=findings, breaker=judge)
+            await survey_sources(new, open_source, workers=2, known=findings, breaker=reading)
         on_asked()
         return [(attachment, findings.roots[attachment]) for attachment in new if attachment in findings.roots]
 
@@ -100,34 +101,50 @@ class _KnownTags:
         return None
 
 
-async def _attached_to(
-    request: CopyRequest, digest: Digest, open_source: OpenSource, known: _KnownTags
-) -> list[CopyRequest]:
+@dataclass(slots=True)
+class _Told:
+    """What is attached to one image, and why that may not be all."""
+
+    attached: list[CopyRequest] = field(default_factory=list)
+    failure: AirferryError | None = None
+
+
+async def _ask_about(
+    request: CopyRequest, digest: Digest, open_source: OpenSource, known: _KnownTags, judge: Breaker, told: _Told
+) -> None:
     repository = request.source.repository
     source = open_source(repository.place)
-    attached = []
-    for suffix in TAG_SUFFIXES:
-        tag = f"{digest.algorithm}-{digest.hex}{suffix}"
-        if not await known.may_have(repository, tag):
-            continue
-        try:
+    tags = [(f"{digest.algorithm}-{digest.hex}{suffix}", suffix[1:]) for suffix in TAG_SUFFIXES]
+
+    async def tagged(tag: str, word: str) -> None:
+        if await known.may_have(repository, tag):
             # Resolved now, so that what is planned is what was seen even if the tag moves meanwhile.
-            target = await source.resolve_tag(repository.path, tag)
-        except NOT_THERE:
+            target = Reference(repository, None, await source.resolve_tag(repository.path, tag))
+            told.attached.append(_attachment(request, digest, target, (tag,), f"{word} of"))
+
+    async def referrers() -> None:
+        known_already = {attachment.source.digest for attachment in told.attached}
+        for referrer in await source.list_referrers(repository.path, digest):
+            if referrer.digest not in known_already:
+                target = Reference(repository, None, referrer.digest)
+                told.attached.append(_attachment(request, digest, target, (), "referrer of"))
+
+    questions: list[Callable[[], Awaitable[None]]] = [partial(tagged, tag, word) for tag, word in tags]
+    for question in (*questions, referrers):
+        lost = judge.lost(repository, repository.place)
+        if lost is not None:
+            told.failure = told.failure or lost
+            return
+        attempt = judge.begin(repository, repository.place)
+        try:
+            await question()
+        except _NONE:
+            pass
+        except AirferryError as error:
+            attempt.failed(error)
+            told.failure = told.failure or error
             continue
-        found = Reference(repository, None, target)
-        attached.append(_attachment(request, digest, found, (tag,), f"{suffix[1:]} of"))
-    try:
-        referrers = await source.list_referrers(repository.path, digest)
-    except NOT_THERE:
-        referrers = ()
-    tagged = {attachment.source.digest for attachment in attached}
-    for referrer in referrers:
-        if referrer.digest in tagged:
-            continue
-        found = Reference(repository, None, referrer.digest)
-        attached.append(_attachment(request, digest, found, (), "referrer of"))
-    return attached
+        attempt.worked()
 
 
 def _attachment(

@@ -94,13 +94,14 @@ class _Inquiry:
         repository = question.repository
         if self._breaker.lost(repository, repository.place) is not None:
             return
+        attempt = self._breaker.begin(repository, repository.place)
         try:
             is_there = await self._answer(question, self._open_sink(repository.place))
         except AirferryError as error:
-            self._breaker.failed(error, repository, repository.place)
+            attempt.failed(error)
             is_there = False
         else:
-            self._breaker.worked(repository.place)
+            attempt.worked()
         for digest in question.contents:
             self._note(repository, digest, is_there=is_there)
 

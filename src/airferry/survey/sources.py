@@ -4,23 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from airferry.content.breaker import Breaker
-from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.protocol import ContentSource
-from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
+from airferry.errors import AirferryError, UsageError
 from airferry.oci import Descriptor, Digest, Manifest, Place, Repository
 from airferry.oci.digest import is_digest
 from airferry.plan import CopyRequest, Gap
 from airferry.survey.crew import work_through
-
-NOT_THERE = (NotFoundError, DeniedError, UnsupportedError, MalformedError)
-"""Answers that mean, of something optional, that there is none; registries give any of them."""
 
 OpenSource = Callable[[Place], ContentSource]
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the sources hold. ``roots`` lacks the requests that are in ``gaps``; optional ones are simply absent."""
+    """What the sources hold. ``roots`` lacks the requests that are in ``gaps``."""
 
     roots: dict[CopyRequest, Digest] = field(default_factory=dict)
     manifests: dict[Digest, Manifest] = field(default_factory=dict)
@@ -50,10 +46,9 @@ async def survey_sources(
 ) -> Findings:
     """Read every request's manifest and all below it. ``known`` (from an earlier call) is extended, not read again.
 
-    A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on; a missing
-    manifest of an optional request is no gap, one that cannot be read is. Children of lists that ``want_child``
-    declines are not read, and not missed. Errors that would hit every image alike are raised, unless ``breaker``
-    goes on past them.
+    A missing or broken manifest becomes a gap of each request that needs it, and the rest goes on. Children of lists
+    that ``want_child`` declines are not read, and not missed. Errors that would hit every image alike are raised,
+    unless ``breaker`` goes on past them.
     """
     findings = known if known is not None else Findings()
     judge = breaker if breaker is not None else Breaker()
@@ -68,13 +63,14 @@ async def survey_sources(
         if lost is not None:
             failures[errand] = lost
             return []
+        attempt = judge.begin(repository, repository.place)
         try:
             manifest = await _read_once(errand, open_source, findings)
         except AirferryError as error:
-            judge.failed(error, repository, repository.place)
+            attempt.failed(error)
             failures[errand] = error
             return []
-        judge.worked(repository.place)
+        attempt.worked()
         on_read(manifest)
         digests[errand] = manifest.digest
         wanted = (child for child in manifest.children if want_child(child))
@@ -90,8 +86,7 @@ async def survey_sources(
             findings.roots[request] = digests[errand]
             continue
         error = failures[missing]
-        if not (request.optional and isinstance(error, NOT_THERE)):
-            findings.gaps.append(Gap(request, str(missing), error.code, error.message))
+        findings.gaps.append(Gap(request, str(missing), error.code, error.message))
     findings.gaps.sort(key=lambda gap: (gap.request.name, str(gap.request.source), gap.missing))
     return findings
 

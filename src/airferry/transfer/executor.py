@@ -149,15 +149,16 @@ class _Run:
             self._fail(index, lost)
             return
         self._progress.started(step)
+        attempt = self._breaker.begin(repositories, places)
         try:
             await self._do(step)
         except AirferryError as error:
-            self._breaker.failed(error, repositories, places)
+            attempt.failed(error)
             self._fail(index, error)
             if not self.outcome.done and len(self.outcome.failures) >= _HOPELESS_AFTER and isinstance(error, _REFUSALS):
                 raise
         else:
-            self._breaker.worked(places)
+            attempt.worked()
             self.outcome.done += 1
             self._progress.finished(step)
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 NOW = datetime.now(UTC)
+_TLS_HANDSHAKE = b"\x16"
 
 
 @dataclass
@@ -92,7 +93,10 @@ async def serve(handler: Handler, context: ssl.SSLContext | None = None) -> Asyn
         connections.add(task)
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
+                first = await reader.readexactly(1)
+                if first == _TLS_HANDSHAKE:
+                    return  # somebody who tries https first; no end of lines will come to wait for
+                head = first + await reader.readuntil(b"\r\n\r\n")
                 await handler(head.decode(), reader, writer)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):

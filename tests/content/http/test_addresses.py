@@ -18,7 +18,7 @@ BASE = "https://reg.example.com:8443"
     ],
 )
 def test_a_target_becomes_a_url(target: str, expected: str) -> None:
-    assert absolute(target, BASE) == expected
+    assert absolute(target, BASE, "read it") == expected
 
 
 @pytest.mark.parametrize(

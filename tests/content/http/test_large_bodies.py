@@ -10,7 +10,11 @@ import pytest
 
 from airferry.content.errors import InterruptedTransferError
 from airferry.content.http import HttpContent, HttpSettings, RegistryPlace, RetryPolicy, Timing
+from airferry.content.http.aiohttp_transport import AiohttpTransport
 from airferry.content.http.direct import DIRECT_FROM_BYTES, BufferPool
+from airferry.content.http.lean_aiohttp import aiohttp
+from airferry.content.http.tls import TlsContexts
+from airferry.content.http.transport import FailureKind, Request, TransportError, read_body
 from airferry.lab.calls import Endpoint
 from airferry.lab.certificates import make_certificates
 from airferry.lab.faults import BreakOff, Faults, Rule, Stall
@@ -148,6 +152,30 @@ async def test_what_comes_after_the_end_of_a_body_is_nobodys_answer(tmp_path: Pa
             assert await read(place) == CONTENT
             await asyncio.sleep(0)  # as long as a client may take before it asks on
         assert len(ports) == 3
+
+
+FAILED_BEFORE = {
+    FailureKind.IDLE: aiohttp.SocketTimeoutError("Timeout on reading data from socket"),
+    FailureKind.BROKEN: aiohttp.ClientPayloadError("Response payload is not completed"),
+}
+
+
+@pytest.mark.parametrize(("kind", "error"), FAILED_BEFORE.items(), ids=[kind.name for kind in FAILED_BEFORE])
+async def test_a_body_that_failed_before_it_was_looked_at_is_told_as_any_other(
+    kind: FailureKind, error: Exception
+) -> None:
+    async def only_begins(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONTENT)}\r\n\r\n".encode() + CONTENT[:1000])
+
+    async with serve(only_begins) as host:
+        transport = AiohttpTransport(TlsContexts(None, ()), environ={})
+        response = await transport.send(Request("GET", f"http://{host}/"))
+        response._answer.content.set_exception(error)
+        with pytest.raises(TransportError) as caught:
+            await read_body(response, len(CONTENT))
+        assert (caught.value.kind, caught.value.__cause__) == (kind, error)
+        await response.close()
+        await transport.close()
 
 
 def test_a_buffer_is_given_out_again_only_when_nobody_holds_it() -> None:

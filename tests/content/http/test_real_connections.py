@@ -245,6 +245,15 @@ async def test_a_proxy_is_used_for_what_it_is_for() -> None:
         assert len(seen) == 1
 
 
+@pytest.mark.parametrize("proxy", ["http://[x", "http://bob:hunter2@proxy.lan:abc", "proxy.lan:99999", "https://[x"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_is_no_url_is_told_by_its_variable(scheme: str, proxy: str) -> None:
+    with pytest.raises(TransportError, match=f"the variable {scheme}_proxy holds no URL of a proxy") as caught:
+        await transport_get(f"{scheme}://registry.invalid/v2/", {f"{scheme}_proxy": proxy})
+    assert caught.value.kind is FailureKind.CONNECT
+    assert "hunter2" not in caught.value.text
+
+
 async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
     async def handler(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer(writer, b"", "407 Proxy Authentication Required")

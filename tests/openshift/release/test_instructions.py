@@ -82,9 +82,8 @@ def test_a_template_is_called_mirrored_to_as_oc_does():
 def test_our_own_upload_command_needs_no_flag_and_that_of_oc_does_for_a_list():
     image = Reference.parse("file://openshift/release:4.99.3-multi", tree="d")
     assert "airferry image mirror '--from-dir=a disk' 'file://" in upload_text("a disk", image)
-    assert "airferry image mirror --from-dir=d" in upload_text("d", image, is_list=True)
-    assert "oc image mirror --keep-manifest-list=" not in upload_text("d", image, program="oc", is_list=True)
-    assert "oc image mirror --keep-manifest-list --from-dir=d" in upload_text("d", image, program="oc", is_list=True)
+    assert "airferry image mirror --from-dir=d" in upload_text("d", image)
+    assert "airferry image mirror --allow-unverified --from-dir=d" in upload_text("d", image, unverified=True)
 
 
 def test_the_mapping_is_printed_as_oc_does():

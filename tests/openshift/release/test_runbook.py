@@ -3,18 +3,19 @@
 from dataclasses import replace
 
 from airferry.oci import Digest
-from airferry.openshift.release.runbook import RunBook, print_runbook
+from airferry.openshift.release.runbook import ON_THE_DISK, RunBook, print_runbook
 
 DIGEST = Digest.of(b"x")
 ACCESS = "-a auth.json --certificate-authority ca.crt"
+TOOL = "'./airferry tool'"
 BOOK = RunBook("4.12.0", "x86_64", DIGEST, 183, "/media/usb", "4.12.0-x86_64")
 FULL = replace(
     BOOK,
-    disk="/media/my disk",
+    disk=ON_THE_DISK,
     registry="mirror.lan:8443/ocp4/openshift4",
     mirror_objects=("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml"),
     signature_files=("config/signature-sha256-0123456789abcdef.json",),
-    tool="./airferry",
+    tool="airferry tool",
     verification_keys=("our key.asc",),
 )
 
@@ -26,12 +27,14 @@ def commands(book: RunBook) -> list[str]:
 
 def test_the_commands_come_in_the_order_they_are_needed():
     assert commands(FULL) == [
-        "./airferry media verify '/media/my disk'",
-        f"./airferry login mirror.lan:8443 {ACCESS}",
-        "./airferry release mirror --from=file://openshift/release:4.12.0-x86_64 '--from-dir=/media/my disk' "
+        "DISK=$PWD",
+        "mkdir -p ~/openshift-4.12.0-x86_64 && cd ~/openshift-4.12.0-x86_64",
+        "cp \"$DISK\"'/airferry tool' .",
+        f'{TOOL} media verify "$DISK"',
+        f"{TOOL} login mirror.lan:8443 {ACCESS}",
+        f'{TOOL} release mirror --from=file://openshift/release:4.12.0-x86_64 --from-dir="$DISK" '
         f"--to=mirror.lan:8443/ocp4/openshift4 '--verification-key=our key.asc' {ACCESS}",
-        "./airferry release extract --command=openshift-install "
-        f"--from=mirror.lan:8443/ocp4/openshift4@{DIGEST} {ACCESS}",
+        f"{TOOL} release extract --command=openshift-install --from=mirror.lan:8443/ocp4/openshift4@{DIGEST} {ACCESS}",
         "./openshift-install version",
         "oc apply -f imageDigestMirrorSet.yaml",
         "oc apply -f imageTagMirrorSet.yaml",

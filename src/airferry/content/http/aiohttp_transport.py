@@ -35,14 +35,21 @@ class AiohttpTransport:
 
     async def send(self, request: Request) -> "AiohttpResponse":
         """Return the answer once its head is there. Raises TransportError, or what the body raised."""
-        url = URL(request.url, encoded=True)
-        proxy = proxy_for(request.url, self._environ)
+        try:
+            url = URL(request.url, encoded=True)
+            _ = url.port  # taken apart only when it is looked at
+            proxy = proxy_for(request.url, self._environ)
+        except ValueError as error:
+            # Answers name none such any more; a rule or a command line may.
+            text = f"not a URL that can be asked: {request.url.partition('?')[0]}"
+            raise TransportError(FailureKind.CONNECT, text) from error
+        _check_proxy(proxy, url.scheme)
         progress = _Progress(request)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._connect_timeout_s, sock_read=request.answer_timeout_s
         )
-        context = self._context(url, proxy, request)
         try:
+            context = self._context(url, proxy, request)
             async with progress.limit:
                 answer = await self._pool().request(
                     request.method,
@@ -223,6 +230,14 @@ class _Progress:
     def _limit(self, when_s: float | None) -> None:
         if self._watching:
             self.limit.reschedule(when_s)
+
+
+def _check_proxy(proxy: str | None, scheme: str) -> None:
+    try:
+        _ = URL(proxy or "").port
+    except ValueError as error:
+        text = f"the variable {scheme}_proxy holds no URL of a proxy"
+        raise TransportError(FailureKind.CONNECT, text) from error
 
 
 async def _certificate_failure(error: Exception, url: URL, *, behind_proxy: bool) -> TransportError:

@@ -1,10 +1,10 @@
 """Proves to one registry who we are: remembers what it asks for and answers with as little as that needs."""
 
 import asyncio
-from urllib.parse import urljoin
 
 from multidict import MultiMapping
 
+from airferry.content.http.addresses import named_url
 from airferry.content.http.auth_files import Credential
 from airferry.content.http.challenge import Challenge, choose, parse_challenges
 from airferry.content.http.credentials import CredentialSource
@@ -40,11 +40,15 @@ class Authorizer:
         """``basic``, ``bearer``, or None while the registry asked for nothing."""
         return self._challenge.scheme if self._challenge else None
 
-    def learn(self, headers: MultiMapping[str], url: str) -> Challenge | None:
-        """Remember what a 401 answer from the registry at ``url`` asks for, and return it."""
+    def learn(self, headers: MultiMapping[str], url: str, doing: Doing) -> Challenge | None:
+        """Remember what a 401 answer from the registry at ``url`` asks for, and return it.
+
+        Raises RegistryFailedError when it sends us to a token service that is no URL.
+        """
         found = choose(parse_challenges(headers.getall("WWW-Authenticate", [])))
         if found is not None and found.scheme == "bearer":
-            found = Challenge(found.scheme, {**found.parameters, "realm": urljoin(url, found.parameters["realm"])})
+            realm = named_url(found.parameters["realm"], url, self._host, doing)
+            found = Challenge(found.scheme, {**found.parameters, "realm": realm})
         if found is not None:
             self._challenge = found
         return found

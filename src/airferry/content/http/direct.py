@@ -59,7 +59,7 @@ _POOL: Final = BufferPool()
 
 
 def take_over(answer: aiohttp.ClientResponse, idle_timeout_s: float) -> "DirectBody | None":
-    """Take the rest of the body away from aiohttp; None when it is small, of unknown length, or all there already.
+    """Take the rest of the body away from aiohttp; None when it is small, of unknown length, or failed already.
 
     What aiohttp has received so far is the first piece. Whoever takes over closes the answer at the end.
     """
@@ -70,10 +70,12 @@ def take_over(answer: aiohttp.ClientResponse, idle_timeout_s: float) -> "DirectB
     transport = connection.transport if connection is not None else None
     if transport is None or connection is None or connection.protocol is None:
         return None
+    if answer.content.exception() is not None:
+        return None  # it broke off or fell silent before anybody looked: whoever reads on is told
     former = connection.protocol
     held = answer.content.read_nowait()
-    if answer.content.exception() is not None or len(held) >= size:
-        return None if not held else DirectBody(answer, held, 0, idle_timeout_s)
+    if len(held) >= size:
+        return DirectBody(answer, held, 0, idle_timeout_s)
     body = DirectBody(answer, held, size - len(held), idle_timeout_s, (transport, former))
     # Reading is begun again, since transports choose how to hand out bytes when they begin.
     transport.pause_reading()

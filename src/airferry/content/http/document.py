@@ -1,9 +1,10 @@
 """Small public documents over HTTP, such as signatures: no credentials, few tries, bounded size."""
 
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from airferry.content.errors import NotFoundError, RegistryFailedError, UnreachableError
+from airferry.content.http.addresses import named_url
 from airferry.content.http.retry import RetryPolicy, Tries, Verdict, parse_retry_after, verdict
 from airferry.content.http.timing import Timing
 from airferry.content.http.transport import Request, Response, Transport, TransportError, read_body
@@ -53,7 +54,7 @@ async def _follow(transport: Transport, url: str, *, insecure: bool) -> Response
         if response.status not in _REDIRECTS or target is None:
             return response
         await response.close()
-        following = urljoin(url, target)
+        following = named_url(target, url, urlsplit(url).netloc, f"read {url}")
         if url.startswith("https:") and not following.startswith("https:"):
             raise RegistryFailedError(f"{url} redirects to a place without TLS")
         url = following

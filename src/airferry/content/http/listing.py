@@ -49,7 +49,7 @@ async def list_tags(session: RegistrySession, path: str) -> tuple[str, ...]:
         fresh = [tag for tag in page or () if tag not in tags]
         tags.update(fresh)
         if link is not None:
-            target = _next_page(session, link) if fresh else None
+            target = _next_page(session, link, doing) if fresh else None
         elif fresh and page is not None and len(page) == _PAGE:
             target = f"{first}&last={quote(page[-1])}"
         else:
@@ -96,7 +96,7 @@ async def list_referrers(session: RegistrySession, path: str, subject: Digest) -
             return None  # a web page for people, from a server that answers 200 to everything
         fresh = [item for item in page if item.digest not in found]
         found.update((item.digest, item) for item in fresh)
-        target = _next_page(session, link) if link is not None and fresh else None
+        target = _next_page(session, link, doing) if link is not None and fresh else None
     raise RegistryFailedError(f"{session.host} never ends its list of referrers of {subject}")
 
 
@@ -132,10 +132,10 @@ class SubjectLocks:
         return self._locks.setdefault((path, subject), asyncio.Lock())
 
 
-def _next_page(session: RegistrySession, link: str) -> str:
+def _next_page(session: RegistrySession, link: str, doing: Doing) -> str:
     """The next page is on the same registry, whatever host the link names; so credentials stay there."""
-    parts = urlsplit(absolute(link, session.base))
-    return parts._replace(scheme="", netloc="").geturl()
+    own = urlsplit(session.base)
+    return urlsplit(absolute(link, session.base, doing))._replace(scheme=own.scheme, netloc=own.netloc).geturl()
 
 
 def _json(body: bytes, doing: Doing) -> Any:

@@ -5,9 +5,9 @@ that place first and the others after it: content named by its digest is the sam
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from airferry.content.errors import BlockedError, NotFoundError
 from airferry.content.protocol import ByteStream, ContentSource, TagPeeking
@@ -30,11 +30,22 @@ class Registries(Protocol):
         ...
 
 
+@runtime_checkable
+class Meeting(Protocol):
+    """A place that remembers for a while that it could not be reached."""
+
+    async def meet(self) -> None:
+        """Make the first contact, or fail at once when it failed a while ago. Raises UnreachableError, …"""
+        ...
+
+
 class MirroredSource:
     """A ContentSource for ``host`` whose content may come from mirrors; names stay those of ``host``.
 
     Tags are listed by the host itself, never by mirrors, as nodes and skopeo do. When every place fails the
     error names all of them; its cause is the first failure. BlockedError names the rules that bar a place.
+
+    A place that cannot be reached is passed over for a minute; only the last one is tried for each image anew.
     """
 
     def __init__(self, content: Registries, host: str, rules: PullRules) -> None:
@@ -93,9 +104,10 @@ class MirroredSource:
         """Return the first list that is not empty; many mirrors hold images without what refers to them."""
         answered = False
         failures: list[tuple[PullSource, AirferryError]] = []
-        for source in self._blob_sources(path, subject):
+        sources = self._blob_sources(path, subject)
+        for number, source in enumerate(sources, 1):
             try:
-                found = await self._try(source, lambda place, at: place.list_referrers(at, subject))
+                found = await self._try(source, sources[number:], lambda place, at: place.list_referrers(at, subject))
             except AirferryError as error:
                 failures.append((source, error))
                 continue
@@ -136,9 +148,9 @@ class MirroredSource:
         remember: str | None = None,
     ) -> T:
         failures: list[tuple[PullSource, AirferryError]] = []
-        for source in sources:
+        for number, source in enumerate(sources, 1):
             try:
-                found = await self._try(source, ask)
+                found = await self._try(source, sources[number:], ask)
             except AirferryError as error:
                 failures.append((source, error))
                 logger.info("place failed", extra={"place": str(source.reference.repository), "reason": error.message})
@@ -148,8 +160,10 @@ class MirroredSource:
             return found
         raise self._exhausted(failures, doing)
 
-    async def _try(self, source: PullSource, ask: Callable[[ContentSource, str], Awaitable[T]]) -> T:
-        place = open_place(self._content, source)
+    async def _try(
+        self, source: PullSource, others: Iterable[PullSource], ask: Callable[[ContentSource, str], Awaitable[T]]
+    ) -> T:
+        place = await open_place(self._content, source, others)
         return await ask(place, source.reference.repository.path)
 
     def _exhausted(self, failures: list[tuple[PullSource, AirferryError]], doing: str) -> AirferryError:
@@ -167,12 +181,19 @@ class MirroredSource:
         return error
 
 
-def open_place(content: Registries, source: PullSource) -> ContentSource:
-    """Return the registry of ``source``, or raise BlockedError when a rule bars it."""
+async def open_place(content: Registries, source: PullSource, others: Iterable[PullSource]) -> ContentSource:
+    """Return the registry of ``source``, or raise BlockedError when a rule bars it.
+
+    When one of the ``others``, that are asked after it, is not barred, a registry that could not be reached
+    a moment ago fails here, at once.
+    """
     if source.barred is not None:
         raise BlockedError(source.barred, hint="remove blocked = true there, or add a mirror that is not blocked")
     host = source.reference.repository.place.address
-    return content.registry(host, insecure=True if source.insecure else None)
+    place = content.registry(host, insecure=True if source.insecure else None)
+    if isinstance(place, Meeting) and any(other.barred is None for other in others):
+        await place.meet()
+    return place
 
 
 class _Reading:
@@ -203,7 +224,7 @@ class _Reading:
         while self._left:
             source = self._current = self._left.pop(0)
             try:
-                place = open_place(self._content, source)
+                place = await open_place(self._content, source, self._left)
                 opened = place.open_blob(source.reference.repository.path, self._blob, self._position)
                 self._stream = await self._stack.enter_async_context(opened)
                 return

@@ -37,6 +37,13 @@ class RegistryPlace:
         self._keeps_referrers: bool | None = None
         self._subject_locks = listing.SubjectLocks()
 
+    async def meet(self) -> None:
+        """Make the first contact, or fail at once when it failed within the last minute.
+
+        For whoever has other places to ask; what is asked of this one anyway tries again. Nothing, once it was met.
+        """
+        await self._session.meet_or_give_up()
+
     async def resolve_tag(self, path: str, tag: str) -> Digest:
         """Return the digest that ``tag`` points at now; asks with HEAD, which Docker Hub does not count."""
         digest = await self.tag_digest(path, tag)

@@ -11,14 +11,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from airferry.content.errors import (
+    CertificateError,
     InterruptedTransferError,
     RegistryFailedError,
     UnreachableError,
 )
-from airferry.content.http.addresses import absolute, same_host
+from airferry.content.http.addresses import absolute, named_url, same_host
 from airferry.content.http.authorizer import Authorizer
 from airferry.content.http.budget import Budget, Slot
 from airferry.content.http.refusals import LATER_HINT, Doing, refusal, throttled
@@ -36,12 +37,15 @@ from airferry.content.http.transport import (
     TransportError,
     read_body,
 )
+from airferry.errors import AirferryError
 
 logger = logging.getLogger(__name__)
 
 _MAX_REDIRECTS: Final = 10
 _MAX_ERROR_BYTES: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_GIVEN_UP_S: Final = 60.0
+"""How long a failed first contact is not made again for whoever has another place to ask."""
 _HUB: Final = "docker.io"
 _HUB_API: Final = "registry-1.docker.io"
 
@@ -89,6 +93,7 @@ class RegistrySession:
         self._budgets = {side: Budget(settings.max_per_host, timing) for side in Side}
         self._base: str | None = None
         self._meeting = asyncio.Lock()
+        self._given_up: tuple[float, AirferryError] | None = None
 
     @property
     def base(self) -> str:
@@ -141,6 +146,16 @@ class RegistrySession:
                 if self._base is None:
                     self._base = await self._find_base(doing)
 
+    async def meet_or_give_up(self) -> None:
+        """Meet the registry, for whoever has another place to ask: one that failed is left alone for a minute.
+
+        Raises UnreachableError, CertificateError and InterruptedTransferError, until then at once and anew.
+        """
+        if self._base is None:
+            async with self._meeting:
+                if self._base is None:
+                    self._base = await self._find_base_or_give_up()
+
     def failure(self, error: TransportError, doing: Doing) -> Exception:
         """Return the error to show for an exchange without a whole answer."""
         if error.explained is not None:
@@ -158,6 +173,16 @@ class RegistrySession:
             case FailureKind.BROKEN | FailureKind.IDLE:
                 return InterruptedTransferError(f"cannot {doing}: {error.text}, again and again", hint=LATER_HINT)
 
+    async def _find_base_or_give_up(self) -> str:
+        if self._given_up is not None and self.timing.clock_s() < self._given_up[0]:
+            known = self._given_up[1]
+            raise type(known)(known.message, hint=known.hint) from known
+        try:
+            return await self._find_base(Doing(self.host, "", f"reach {self.host}", "this registry"))
+        except (UnreachableError, CertificateError, InterruptedTransferError) as error:
+            self._given_up = (self.timing.clock_s() + _GIVEN_UP_S, error)
+            raise
+
     async def _find_base(self, doing: Doing) -> str:
         api_host = _HUB_API if self.host == _HUB else self.host
         schemes = ("https", "http") if self._insecure else ("https",)
@@ -165,7 +190,7 @@ class RegistrySession:
         for scheme in schemes:
             base = f"{scheme}://{api_host}"
             try:
-                await self._ping(base, last=scheme == schemes[-1])
+                await self._ping(base, doing, last=scheme == schemes[-1])
             except TransportError as error:
                 if error.kind not in (FailureKind.CONNECT, FailureKind.NOT_TLS, FailureKind.BROKEN):
                     raise self.failure(error, doing) from error
@@ -176,7 +201,7 @@ class RegistrySession:
         assert first_error is not None
         raise self.failure(first_error, doing) from first_error
 
-    async def _ping(self, base: str, *, last: bool) -> None:
+    async def _ping(self, base: str, doing: Doing, *, last: bool) -> None:
         """Ask ``/v2/``; any answer will do, only a 401 tells more. Raises TransportError."""
         tries: dict[FailureKind, Tries] = {}
         while True:
@@ -195,7 +220,7 @@ class RegistrySession:
                 continue
             try:
                 if response.status == 401:
-                    self.authorizer.learn(response.headers, f"{base}/v2/")
+                    self.authorizer.learn(response.headers, f"{base}/v2/", doing)
                 await _drain(response)
             finally:
                 await response.close()
@@ -252,23 +277,23 @@ class RegistrySession:
 
     async def _attempt(self, call: Call) -> Response:
         """One answer, with a second try after a 401 when there is another proof to give."""
-        url = absolute(call.target, self.base)
+        url = absolute(call.target, self.base, call.doing)
         ours = same_host(url, self.base)
         header = await self.authorizer.header(call.scopes, call.doing) if ours else None
         response = await self._follow(call, url, header)
         if response.status != 401 or not same_host(response.url, self.base):
             return response
-        challenge = self.authorizer.learn(response.headers, response.url)
         body = await _drain(response)
         await response.close()
+        challenge = self.authorizer.learn(response.headers, response.url, call.doing)
         renewed = await self.authorizer.renewed(challenge, call.scopes, call.doing, header)
         if renewed is not None:
             response = await self._follow(call, url, renewed)
             if response.status != 401 or not same_host(response.url, self.base):
                 return response
-            challenge = self.authorizer.learn(response.headers, response.url)
             body = await _drain(response)
             await response.close()
+            challenge = self.authorizer.learn(response.headers, response.url, call.doing)
         error = await self.authorizer.refused(challenge, call.doing)
         logger.info("registry refused", extra={**_fields(call, "401", 0.0), "body_bytes": len(body)})
         raise error
@@ -289,10 +314,9 @@ class RegistrySession:
         raise RegistryFailedError(f"{self.host} redirects in a circle when asked to {call.doing}")
 
     def _redirected(self, call: Call, url: str, location: str) -> str:
-        target = urljoin(url, location)
+        host = self.host if same_host(url, self.base) else urlsplit(url).netloc
+        target = named_url(location, url, host, call.doing)
         parts = urlsplit(target)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryFailedError(f"{self.host} redirects to what is no URL when asked to {call.doing}")
         if parts.scheme == "http" and url.startswith("https:") and not self._insecure:
             raise RegistryFailedError(
                 f"{self.host} redirects from HTTPS to plain HTTP at {parts.hostname} when asked to {call.doing}",

@@ -5,6 +5,7 @@ A CA that is given is added to the system's, not put in their place: images may 
 
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -82,8 +83,9 @@ class TlsContexts:
         names = (host,) if host.rpartition(":")[2].isdigit() else (host, f"{host}:443")
         for certs_dir in self._certs_dirs:
             for name in names:
-                if (certs_dir / name).is_dir():
-                    return certs_dir / name
+                with suppress(OSError):  # not ours to look into, or too long a name: passed over there as well
+                    if (certs_dir / name).is_dir():
+                        return certs_dir / name
         return None
 
     def _new_context(self, *, insecure: bool) -> ssl.SSLContext:

@@ -47,7 +47,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenWish:
-    """What a token is for. ``credential`` None asks as anonymous."""
+    """What a token is for. ``realm`` is a URL that was taken apart before; ``credential`` None asks as anonymous."""
 
     realm: str
     service: str | None
@@ -113,8 +113,6 @@ class Tokens:
     def _request(self, wish: TokenWish, doing: Doing) -> Request:
         """Credentials leave only over TLS, unless plain HTTP was asked for."""
         realm = urlsplit(wish.realm)
-        if realm.scheme not in ("http", "https") or not realm.hostname:
-            raise RegistryFailedError(f"{doing.registry} names a token service that is no URL: {wish.realm!r}")
         credential = wish.credential
         if realm.scheme == "http" and credential is not None and not self._insecure:
             raise UnauthorizedError(

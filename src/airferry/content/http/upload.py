@@ -16,6 +16,7 @@ from airferry.content.errors import (
     ThrottledError,
     UnreachableError,
 )
+from airferry.content.http.addresses import absolute
 from airferry.content.http.authorizer import pull_scope, push_scope
 from airferry.content.http.refusals import Doing, TooLargeError
 from airferry.content.http.retry import Tries
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _PIECE_BYTES: Final = 256 * 1024
 """What is handed to a connection at once: the idle limit of an upload runs per piece."""
-_QUICK_PIECE_BYTES: Final = 1024 * 1024
+_QUICK_PIECE_BYTES: Final = 512 * 1024
 """The same for a connection that took the last piece within a second; each piece costs some 50 µs of CPU."""
 
 
@@ -131,7 +132,7 @@ class _Upload:
         location = (await self._session.answer(call)).headers.get("Location")
         if not location:
             raise RegistryFailedError(f"{self._session.host} began an upload without saying where it goes")
-        return location
+        return absolute(location, self._session.base, self._doing)
 
     async def _put(self, location: str, body: bytes | StreamedBody) -> None:
         separator = "&" if urlsplit(location).query else "?"

@@ -63,13 +63,12 @@ def mirror_text(style: InstructionStyle, fragment: str, mirror_object: str) -> s
     )
 
 
-def upload_text(folder: str, image: Reference, *, program: str = "airferry", is_list: bool = False) -> str:
-    """Return the section that says how to load the disk into a registry.
+def upload_text(folder: str, image: Reference, *, program: str = "airferry", unverified: bool = False) -> str:
+    """Return the section that says how to load the disk into a registry; ``program`` may be ``oc``, as oc prints it.
 
-    ``program`` may be ``oc``, whose upload of a release for several architectures needs one more flag to keep
-    its digests; its own instructions lack it.
+    With ``unverified`` the command has the flag without which such a release is refused.
     """
-    flag = "--keep-manifest-list " if program == "oc" and is_list else ""
+    flag = "--allow-unverified " if unverified else ""
     return (
         "\nTo upload local images to a registry, run:\n\n"
         f"    {program} image mirror {flag}{shlex.quote(f'--from-dir={folder}')} "

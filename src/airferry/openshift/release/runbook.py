@@ -8,19 +8,22 @@ from airferry.oci import Digest
 
 REGISTRY_PLACEHOLDER = "REGISTRY/REPOSITORY"
 
+ON_THE_DISK = "$DISK"
+"""Begins the paths of what lies on the disk; the page's first command gives it its value."""
+
 _ACCESS = ("-a", "auth.json", "--certificate-authority", "ca.crt")
 
 
 @dataclass(frozen=True, slots=True)
 class RunBook:
-    """What the page speaks of. Paths are as seen on the far side, relative to the folder that holds the page.
+    """What the page speaks of. Paths are as seen on the far side: from the folder in which one works, or ON_THE_DISK.
 
     ``disk`` is None when the release went straight into the registry; then ``tag`` is its tag there.
     ``registry`` is HOST[:PORT]/REPOSITORY, or the placeholder when it is not known yet. ``fragment`` is the file
     with the section for install-config.yaml, ``mirror_objects`` the files with cluster objects,
     ``signature_files`` the signature ConfigMaps. ``components`` counts the images besides the release image.
-    ``tool`` is the executable on the disk, None when it was not put there; ``verification_keys`` are names of key
-    files, which are not on the disk: it cannot vouch for itself.
+    ``tool`` is the name of the executable on the disk, None when it was not put there; ``verification_keys`` are
+    names of key files, which are not on the disk: it cannot vouch for itself.
     """
 
     version: str
@@ -41,7 +44,7 @@ class RunBook:
 
 def print_runbook(book: RunBook) -> str:
     """Return the page as Markdown, ending in a newline."""
-    sections = (_opening(book), _check(book), _load(book), _extract(book), _configure(book), _prove(book))
+    sections = (_opening(book), _begin(book), _check(book), _load(book), _extract(book), _configure(book), _prove(book))
     return "\n".join(section for section in sections if section)
 
 
@@ -58,7 +61,7 @@ def _opening(book: RunBook) -> str:
         f"- release: `{book.digest}`",
     ]
     if book.disk is not None:
-        lines.append(f"- on the disk: `file://{book.repository_path}:{book.tag}` in `{book.disk}`")
+        lines.append(f"- on the disk: `file://{book.repository_path}:{book.tag}`")
     lines.append(f"- mirror: `{book.registry}`")
     if book.registry == REGISTRY_PLACEHOLDER:
         lines.append(
@@ -68,6 +71,20 @@ def _opening(book: RunBook) -> str:
         needed = " `--allow-unverified` is needed below." if book.disk is not None else ""
         lines.append(f"\n**The signature of this release was not verified.**{needed}")
     return "\n".join(lines) + "\n"
+
+
+def _begin(book: RunBook) -> str:
+    if book.disk is None:
+        return ""
+    folder = f"~/openshift-{book.version}-{book.arch}"
+    commands = ["DISK=$PWD", f"mkdir -p {folder} && cd {folder}"]
+    if book.tool is not None:
+        commands.append(_command(["cp", f"{ON_THE_DISK}/{book.tool}", "."]))  # disks are often mounted noexec
+    text = (
+        "In the folder that holds this page. Everything after it is done in a folder of its own: the disk may be\n"
+        "read-only, and neither passwords nor the installer belong on it."
+    )
+    return "\n".join((_section("Begin", text, []) + "```", *commands, "```", ""))
 
 
 def _check(book: RunBook) -> str:
@@ -103,7 +120,7 @@ def _load(book: RunBook) -> str:
         f"{keys}`ca.crt` is the mirror's CA certificate; leave it out where this host trusts the mirror already.\n"
         "`login` asks for user and password and tries them first.\n"
         "If loading stops, the same command goes on from there.\n"
-        f"Where there is no registry yet: `{book.tool or 'airferry'} registry serve --help`.",
+        f"Where there is no registry yet: `{_program_name(book)} registry serve --help`.",
         [[*_program(book), "login", host, *_ACCESS], command],
     )
 
@@ -149,7 +166,11 @@ def _prove(book: RunBook) -> str:
 
 
 def _program(book: RunBook) -> Sequence[str]:
-    return (book.tool or "airferry",)
+    return (_program_name(book),)
+
+
+def _program_name(book: RunBook) -> str:
+    return "airferry" if book.tool is None else f"./{book.tool}"
 
 
 def _trust_options(book: RunBook) -> list[str]:
@@ -166,4 +187,11 @@ def _section(title: str, text: str, commands: Sequence[Sequence[str]]) -> str:
 
 def _command(words: Sequence[str]) -> str:
     """Return the words as typed in a shell; the placeholder and what is safe stay unquoted."""
-    return " ".join(shlex.quote(word) for word in words)
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    before, variable, behind = word.partition(ON_THE_DISK)
+    if not variable:
+        return shlex.quote(word)
+    return f'{before and shlex.quote(before)}"{ON_THE_DISK}"{behind and shlex.quote(behind)}'

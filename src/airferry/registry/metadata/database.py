@@ -90,7 +90,11 @@ class SqliteMetadata:
 
     async def read(self, query: Callable[Concatenate[Connection, _P], _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Ask at once; see :class:`Metadata`."""
-        return query(self._reader, *args, **kwargs)
+        try:
+            return query(self._reader, *args, **kwargs)
+        except (sqlite3.Error, DBAPIError):
+            with translated():  # only now: this is asked several times for every request
+                raise
 
     async def write(self, work: Work[_R], *, is_lasting: bool = True) -> _R:
         """Hand ``work`` to the writer; see :class:`Metadata`."""
