@@ -1,8 +1,8 @@
 """A metadata file that is no database any more, or not a whole one: said so, and let go of."""
 
-import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,11 +49,9 @@ def test_a_damaged_file_is_refused_and_not_kept_open(file: Path, damage: Callabl
 
 def open_files() -> list[str]:
     found = []
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        except FileNotFoundError:
-            continue  # the one that lists
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that lists
+            found.append(str(descriptor.readlink()))
     return found
 
 

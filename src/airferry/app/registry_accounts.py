@@ -10,11 +10,12 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from airferry.app.registry_documents import NewSecret, grants_document
 from airferry.errors import MalformedError, UsageError
 from airferry.registry import AccountsFile, AuditLog, Grants, Settings, TokenKeysFile
 from airferry.registry.access import Account, AccountKind
@@ -36,16 +37,6 @@ from airferry.registry.errors import NotFoundError
 _GENERATED_BYTES: Final = 24
 _LIFE: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
-@dataclass(frozen=True, slots=True)
-class NewSecret:
-    """What was made for an account: shown once. ``token_id`` is None for a password."""
-
-    account: Account
-    secret: str | None = field(repr=False)
-    token_id: str | None = None
-    expires: datetime | None = None
 
 
 class RegistryAccounts:
@@ -212,65 +203,6 @@ def parse_grants(texts: Sequence[str]) -> Grants:
     return Grants({namespace: given for namespace, given in grants.by_namespace.items() if given})
 
 
-def account_document(account: Account) -> dict[str, Any]:
-    """Return an account for programs, without anything secret."""
-    return {
-        "name": account.name,
-        "kind": str(account.kind),
-        "created": _time(account.created),
-        "grants": grants_document(account.grants),
-        "tokens": [_token_document(token) for token in account.tokens],
-    }
-
-
-def secret_document(made: NewSecret) -> dict[str, Any]:
-    """Return what was made for programs: the one document that holds a secret, if we made one."""
-    document = account_document(made.account)
-    kind = "password" if made.token_id is None else "token"
-    if made.secret is not None:
-        document[kind] = made.secret
-    if made.token_id is not None:
-        document |= {"tokenId": made.token_id, "expires": _time(made.expires)}
-    return document
-
-
-def keys_document(ring: KeyRing) -> dict[str, Any]:
-    """Return the keys for programs, without their private halves."""
-    return {
-        "service": ring.service,
-        "keys": [
-            {
-                "kid": key.kid,
-                "created": _time(key.created),
-                "signs": key.until is None,
-                "until": _time(key.until),
-            }
-            for key in ring.keys
-        ],
-    }
-
-
-def print_grants(grants: Grants) -> str:
-    """Return grants for people: ``team=pull,push other=pull``."""
-    return " ".join(f"{name}={','.join(words)}" for name, words in grants_document(grants).items()) or "-"
-
-
-def grants_document(grants: Grants) -> dict[str, list[str]]:
-    """Return grants for programs: permissions by namespace."""
-    return {name: list(print_permissions(given)) for name, given in grants.by_namespace.items()}
-
-
-def _token_document(token: AccessToken) -> dict[str, Any]:
-    limit = list(print_permissions(token.permissions)) if token.permissions is not None else None
-    return {
-        "id": token.id,
-        "created": _time(token.created),
-        "expires": _time(token.expires),
-        "expired": token.is_expired(_now()),
-        "permissions": limit,
-    }
-
-
 def _require(account: Account, kind: AccountKind) -> None:
     if account.kind is not kind:
         raise UsageError(f"{account.name} is a {account.kind}", hint=f"see `airferry registry {account.kind} --help`")
@@ -287,10 +219,6 @@ def _expiry(life: str) -> datetime | None:
     if match is None:
         raise UsageError(f"{life[:40]!r} is not a time to live", hint="write 30m, 12h, 90d, or never")
     return _now() + int(match[1]) * _UNITS[match[2]]
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _now() -> datetime:

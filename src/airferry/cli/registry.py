@@ -1,4 +1,4 @@
-"""``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users`."""
+"""``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users` and ``registry_tokens``."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from airferry.cli import registry_users
+from airferry.cli import registry_tokens, registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -135,5 +135,5 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
     await stopped.wait()
 
 
-for _accounts_command in (registry_users.user, registry_users.robot, registry_users.token, registry_users.keys):
+for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)

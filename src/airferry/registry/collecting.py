@@ -3,7 +3,7 @@
 In order: manifests that no tag leads to (only if the policy says so), links to blobs that no manifest of their
 repository needs, contents that no repository links, stored objects that the metadata do not know. Each step asks
 first, without disturbing anybody, and decides again where it counts: in the transaction that takes a row out, and
-for bytes while it alone holds their digest (:meth:`~airferry.registry.drivers.Driver.collecting`), so that whoever
+for bytes while it alone holds their digest (``collecting`` of the driver), so that whoever
 stores the same content finishes linking it first or stores it after. Rows go before bytes: a crash between leaves an
 unknown object, which the next run removes. Any number of processes may collect at once.
 """

@@ -26,7 +26,7 @@ class StoredObject:
 
 
 class UploadHandle(Protocol):
-    """One upload, held by one writer at a time; see :meth:`Driver.open_upload`."""
+    """One upload, held by one writer at a time; see :meth:`UploadSpace.open_upload`."""
 
     @property
     def received_bytes(self) -> int:
@@ -52,14 +52,14 @@ class UploadHandle(Protocol):
     async def complete(self, digest: Digest) -> str:
         """Make the upload content, durable and then named, and return its name. The upload is gone after.
 
-        The caller has checked ``digest`` and is :meth:`Driver.holding` it. Content of the same name is replaced by
-        these verified bytes, which heals it if it was damaged. Raises NotFoundError when it was aborted.
+        The caller has checked ``digest`` and is :meth:`ContentSpace.holding` it. Content of the same name is
+        replaced by these verified bytes, which heals it if it was damaged. Raises NotFoundError when it was aborted.
         """
         ...
 
 
-class Driver(Protocol):
-    """A place that holds content, and uploads that are not content yet."""
+class UploadSpace(Protocol):
+    """Where uploads are while they are not content yet."""
 
     async def begin(self, key: str) -> None:
         """Begin an upload named ``key`` (see :func:`airferry.registry.upload.upload_key`)."""
@@ -81,6 +81,14 @@ class Driver(Protocol):
         """Forget an upload. Raises NotFoundError."""
         ...
 
+    async def sweep(self, older_than_s: float) -> int:
+        """Forget uploads that nobody touched for ``older_than_s``; return how many. None in use is hurt."""
+        ...
+
+
+class ContentSpace(Protocol):
+    """Where content is, each under a name of the driver's own."""
+
     async def put(self, digest: Digest, content: bytes) -> str:
         """Store small content whose digest the caller has checked: durable before this returns its name."""
         ...
@@ -101,10 +109,6 @@ class Driver(Protocol):
         """Yield, in portions, all content that was stored before ``before_s`` (seconds since 1970)."""
         ...
 
-    async def sweep(self, older_than_s: float) -> int:
-        """Forget uploads that nobody touched for ``older_than_s``; return how many. None in use is hurt."""
-        ...
-
     def holding(self, digest: Digest) -> AbstractAsyncContextManager[None]:
         """Keep content of this digest from being collected between storing and linking it. Any number may."""
         ...
@@ -112,3 +116,7 @@ class Driver(Protocol):
     def collecting(self, digest: Digest) -> AbstractAsyncContextManager[bool]:
         """Keep others from storing this digest meanwhile; gives False, without waiting, when somebody is at it."""
         ...
+
+
+class Driver(UploadSpace, ContentSpace, Protocol):
+    """A place that holds content, and uploads that are not content yet."""

@@ -10,7 +10,15 @@ _NAME = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Make all tables, those first that others refer to."""
+    _make_contents_and_repositories()
+    _make_blobs()
+    _make_manifests()
+    _make_tags()
+    _make_uploads()
+
+
+def _make_contents_and_repositories() -> None:
     op.create_table(
         "contents",
         sa.Column("digest", _NAME, primary_key=True),
@@ -24,6 +32,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("path", _NAME, nullable=False, unique=True),
     )
+
+
+def _make_blobs() -> None:
     op.create_table(
         "blobs",
         sa.Column("repository_id", sa.Integer, sa.ForeignKey("repositories.id"), primary_key=True),
@@ -32,6 +43,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("blobs_by_digest", "blobs", ["digest"])
+
+
+def _make_manifests() -> None:
     op.create_table(
         "manifests",
         sa.Column("repository_id", sa.Integer, sa.ForeignKey("repositories.id"), primary_key=True),
@@ -56,6 +70,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("references_by_target", "manifest_references", ["repository_id", "target"])
+
+
+def _make_tags() -> None:
     op.create_table(
         "tags",
         sa.Column("repository_id", sa.Integer, primary_key=True),
@@ -65,6 +82,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("tags_by_digest", "tags", ["repository_id", "digest"])
+
+
+def _make_uploads() -> None:
     op.create_table(
         "uploads",
         sa.Column("key", sa.Text, primary_key=True),
