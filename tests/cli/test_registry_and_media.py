@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +118,28 @@ def test_without_tls_and_users_it_says_so_loudly(out: Path) -> None:
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0
     assert err.count("warning: --no-") == 2
+
+
+@pytest.mark.parametrize(
+    "flag, refused", [("--read-only", {"POST", "DELETE"}), ("--no-delete", {"DELETE"})], ids=["read-only", "no-delete"]
+)
+def test_it_can_be_told_to_change_nothing_or_to_delete_nothing(out: Path, flag: str, refused: set[str]) -> None:
+    flags = ("--no-tls", "--no-auth", "--listen", "127.0.0.1:0", flag)
+    with serving("registry", "serve", "--root", out, *flags) as (url, _):
+        answers = {
+            "POST": status("POST", f"{url}/v2/a/blobs/uploads/"),
+            "DELETE": status("DELETE", f"{url}/v2/a/manifests/t"),
+        }
+    assert {method for method, answer in answers.items() if answer == 405} == refused
+
+
+def status(method: str, url: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, data=b"")) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def names_of(root: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from airferry.oci import Digest
 from airferry.registry import RegistryStore
-from airferry.registry.errors import DamagedError
+from airferry.registry.errors import DamagedMetadataError
 from airferry.registry.metadata import open_metadata, reading
 from airferry.registry.store import METADATA_FILE
 
@@ -41,7 +41,7 @@ def cut_short(content: bytes) -> bytes:
 @pytest.mark.parametrize("damage", [no_database, cut_short])
 def test_a_damaged_file_is_refused_and_not_kept_open(file: Path, damage: Callable[[bytes], bytes]) -> None:
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(DamagedError) as refused:
+    with pytest.raises(DamagedMetadataError) as refused:
         open_metadata(file)
     assert "mirror again" in (refused.value.hint or "")
     assert all(not target.startswith(str(file)) for target in open_files())
@@ -62,10 +62,21 @@ async def test_damage_that_is_met_while_serving_is_said(file: Path) -> None:
     file.write_bytes(content[:first] + b"\xff" * (len(content) - first))
     metadata = open_metadata(file)
     try:
-        with pytest.raises(DamagedError):
+        with pytest.raises(DamagedMetadataError):
             await metadata.read(reading.list_repositories, None, None)
     finally:
         metadata.close()
+
+
+async def test_a_client_is_not_told_that_nothing_is_there(file: Path, tmp_path: Path, start) -> None:
+    """404 would let it forget an image, or push over what a copy of the file can bring back."""
+    content = file.read_bytes()
+    first = content.index(b"team/app-") // PAGE_BYTES * PAGE_BYTES
+    file.write_bytes(content[:first] + b"\xff" * (len(content) - first))
+    registry = await start(RegistryStore.on_disk(tmp_path))
+    for path in ("_catalog", "team/new/tags/list", "team/new/manifests/latest", f"team/new/blobs/{Digest.of(b'')}"):
+        answer = await registry("GET", f"/v2/{path}")
+        assert (answer.status, answer.code) == (500, "UNKNOWN"), path
 
 
 async def test_damage_that_is_met_while_pushing_is_said(file: Path, tmp_path: Path) -> None:
@@ -74,7 +85,7 @@ async def test_damage_that_is_met_while_pushing_is_said(file: Path, tmp_path: Pa
     file.write_bytes(content[:first] + b"\xff" * (len(content) - first))
     store = RegistryStore.on_disk(tmp_path)
     try:
-        with pytest.raises(DamagedError):
+        with pytest.raises(DamagedMetadataError):
             upload = await store.begin_upload("team/new", "sha256")
             async with store.open_upload("team/new", upload) as opened:
                 await opened.append([b"layer"])

@@ -72,11 +72,25 @@ async def prepare_registry(root: Path, *, listen: str | None, hosts: Sequence[st
 
 @asynccontextmanager
 async def serve_registry(
-    root: Path, *, listen: str | None, hosts: Sequence[str] = (), use_tls: bool = True, use_auth: bool = True
+    root: Path,
+    *,
+    listen: str | None,
+    hosts: Sequence[str] = (),
+    use_tls: bool = True,
+    use_auth: bool = True,
+    is_read_only: bool = False,
+    can_delete: bool = True,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
     """Serve the registry in ``root``, making it first where there is none; says what was made."""
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    settings = Settings.read(root, listen=listen, use_tls=use_tls, use_auth=use_auth)
+    settings = Settings.read(
+        root,
+        listen=listen,
+        use_tls=use_tls,
+        use_auth=use_auth,
+        is_read_only=is_read_only,
+        can_delete=can_delete,
+    )
     async with serve(settings) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made

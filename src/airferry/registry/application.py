@@ -22,7 +22,7 @@ from airferry.registry.access.visitors import NotGrantedError
 from airferry.registry.audit import AuditLog
 from airferry.registry.audited import write_down
 from airferry.registry.body import Limits, expect_nothing_yet
-from airferry.registry.errors import UploadRangeError
+from airferry.registry.errors import DeletesDisabledError, NotWritableStoreError, ReadOnlyError
 from airferry.registry.handlers import blobs, listings, manifests, uploads
 from airferry.registry.handlers.call import IDENTITY, Call, refusal
 from airferry.registry.protocol import ReadableStore
@@ -41,7 +41,6 @@ from airferry.registry.routes import (
     repository_of,
 )
 from airferry.registry.under_way import UNDER_WAY, UnderWay
-from airferry.registry.upload import print_progress
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -64,6 +63,13 @@ _ANSWERS: Final[dict[tuple[type[Endpoint], str], tuple[Verb, Handler]]] = {
     (UploadAt, "DELETE"): (Verb.PUSH, uploads.cancel),
 }
 """The whole API: what each method of each endpoint wants to do, and who answers it. HEAD goes as GET."""
+
+_FORBIDDEN_BY: Final[dict[type[AirferryError], frozenset[Verb]]] = {
+    DeletesDisabledError: frozenset({Verb.DELETE}),
+    NotWritableStoreError: frozenset({Verb.PUSH, Verb.DELETE}),
+    ReadOnlyError: frozenset({Verb.PUSH, Verb.DELETE}),
+}
+"""What cannot be done at all where one of these was met."""
 
 
 class _Registry:
@@ -120,6 +126,7 @@ class _Registry:
             account = visitor.name
             if trouble is not None:
                 raise trouble
+            assert endpoint is not None, "there is an endpoint or there is trouble"
             if handler is None:
                 answer = _not_possible(request, endpoint)
             else:
@@ -142,8 +149,8 @@ class _Registry:
         headers: dict[str, str] = {}
         if status == 429:
             headers["Retry-After"] = retry_after(error)
-        if isinstance(error, UploadRangeError):
-            headers |= {"Range": print_progress(error.received_bytes), "Location": request.path}
+        if status == 405 and endpoint is not None:
+            headers["Allow"] = _allowed(endpoint, _FORBIDDEN_BY.get(type(error), frozenset()))
         if status >= 500:
             logger.error("request failed: %s", error.message, extra={"code": error.code})
         answer = refusal(status, code, error.message, headers)
@@ -153,9 +160,16 @@ class _Registry:
         return answer
 
 
-def _not_possible(request: web.Request, endpoint: Endpoint | None) -> web.Response:
-    allowed = ", ".join(name for kind, name in _ANSWERS if kind is type(endpoint))
-    return refusal(405, WireCode.UNSUPPORTED, f"{request.method} is not possible here", {"Allow": allowed})
+def _not_possible(request: web.Request, endpoint: Endpoint) -> web.Response:
+    return refusal(
+        405, WireCode.UNSUPPORTED, f"{request.method} is not possible here", {"Allow": _allowed(endpoint, frozenset())}
+    )
+
+
+def _allowed(endpoint: Endpoint, without: frozenset[Verb]) -> str:
+    """Return the methods of an endpoint for the Allow header (RFC 9110 section 10.2.1), but for some verbs."""
+    names = [name for (kind, name), (verb, _) in _ANSWERS.items() if kind is type(endpoint) and verb not in without]
+    return ", ".join(["HEAD", *names] if "GET" in names else names)
 
 
 def _parse(request: web.Request) -> tuple[Endpoint | None, AirferryError | None]:
@@ -185,7 +199,7 @@ def make_app(
     registry = _Registry(store, access, limits or Limits(), under_way, audit)
     app = web.Application(middlewares=middlewares)
     app[UNDER_WAY] = under_way
-    app.router.add_route("*", "/{tail:.*}", registry.answer, expect_handler=expect_nothing_yet)
+    app.router.add_route("*", r"/{tail:[\s\S]*}", registry.answer, expect_handler=expect_nothing_yet)
     return app
 
 

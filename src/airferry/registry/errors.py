@@ -96,6 +96,10 @@ class DamagedError(AirferryError):
     code = "damaged"
 
 
+class DamagedMetadataError(DamagedError):
+    """The metadata themselves are damaged: nobody knows what is there, so it cannot be called missing."""
+
+
 class InUseError(AirferryError):
     """The port is taken, or the folder holds a registry already."""
 

@@ -25,6 +25,7 @@ REFUSALS: Final[dict[type[AirferryError], tuple[int, str]]] = {
     errors.SizeInvalidError: (400, WireCode.SIZE_INVALID),
     errors.TooLargeError: (413, WireCode.SIZE_INVALID),
     errors.StalledError: (408, WireCode.BLOB_UPLOAD_INVALID),
+    errors.DamagedMetadataError: (500, WireCode.UNKNOWN),
     ContentMismatchError: (400, WireCode.DIGEST_INVALID),
 }
 """Our own classes. What is not in here is decided by its code, in :data:`BY_CODE`."""
@@ -46,7 +47,8 @@ BY_CODE: Final[dict[str, tuple[int, str]]] = {
 def refusal_of(error: AirferryError, endpoint: Endpoint | None) -> tuple[int, str]:
     """Return status and wire code for ``error``, met while answering ``endpoint`` (None: no such endpoint).
 
-    Content that is damaged is answered as missing: a client then pushes or asks elsewhere, which heals it.
+    Content that is damaged is answered as missing: a client then pushes or asks elsewhere, which heals it. Damaged
+    metadata are not: nobody knows what is missing.
     """
     found = REFUSALS.get(type(error))
     if found is not None:

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
@@ -57,12 +57,22 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIte
     async with _door(settings, audit) as access:
         store = await in_thread(_open_store, settings)
         try:
-            await store.sweep_uploads(STALE_UPLOAD_S)
-            app = make_app(store, access, limits=limits, audit=audit)
+            if not settings.is_read_only:
+                await store.sweep_uploads(STALE_UPLOAD_S)
+            app = make_app(store, access, limits=_narrowed(limits or Limits(), settings), audit=audit)
             async with serve_app(app, settings.listen, tls=context) as running:
                 yield running
         finally:
             await store.close()
+
+
+def _narrowed(limits: Limits, settings: Settings) -> Limits:
+    """Return ``limits`` less what the settings forbid."""
+    return replace(
+        limits,
+        is_read_only=limits.is_read_only or settings.is_read_only,
+        can_delete=limits.can_delete and settings.can_delete,
+    )
 
 
 @asynccontextmanager
@@ -148,7 +158,7 @@ def _open_store(settings: Settings) -> RegistryStore:
         with suppress(FileNotFoundError):
             probe.touch()
             probe.unlink()
-    return RegistryStore.on_disk(settings.root, settings.database)
+    return RegistryStore.on_disk(settings.root, settings.database, is_read_only=settings.is_read_only)
 
 
 def _bind(listen: str) -> socket.socket:

@@ -59,7 +59,8 @@ class DatabaseUrl:
 class Settings:
     """Everything :func:`airferry.registry.serve` needs to know. ``tls`` and ``users`` may be None: no TLS, no users.
 
-    ``database`` is None for SQLite in the registry's folder.
+    ``database`` is None for SQLite in the registry's folder. ``is_read_only``: every push and delete is refused;
+    ``can_delete`` False: every delete.
     """
 
     root: Path
@@ -68,12 +69,24 @@ class Settings:
     users: Path | None = None
     anonymous_pull: bool = False
     database: DatabaseUrl | None = None
+    is_read_only: bool = False
+    can_delete: bool = True
 
     @classmethod
-    def read(cls, root: Path, *, listen: str | None = None, use_tls: bool = True, use_auth: bool = True) -> Self:
+    def read(
+        cls,
+        root: Path,
+        *,
+        listen: str | None = None,
+        use_tls: bool = True,
+        use_auth: bool = True,
+        is_read_only: bool = False,
+        can_delete: bool = True,
+    ) -> Self:
         """Return the settings of the registry that was initialised in ``root``.
 
-        ``use_tls=False`` and ``use_auth=False`` are for labs. Raises NotFoundError when there is none,
+        ``use_tls=False`` and ``use_auth=False`` are for labs. ``is_read_only`` and ``can_delete`` may forbid more than
+        the file does, and not allow more. Raises NotFoundError when there is none,
         MalformedError for a file that is not as we write it.
         """
         file = root / CONFIG_FILE
@@ -94,6 +107,8 @@ class Settings:
             users=root / _text(access, "users", file),
             anonymous_pull=access.get("anonymous_pull", False) is True,
             database=DatabaseUrl.parse(_text(fields, "database", file)) if "database" in fields else None,
+            is_read_only=_flag(fields, "read_only", file, otherwise=False) or is_read_only,
+            can_delete=_flag(fields, "deletes", file, otherwise=True) and can_delete,
         )
         return replace(
             settings,
@@ -116,6 +131,13 @@ def _table(fields: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
     value = fields.get(name)
     if not isinstance(value, dict):
         raise MalformedError(f"{file} has no table [{name}]")
+    return value
+
+
+def _flag(fields: dict[str, Any], name: str, file: Path, *, otherwise: bool) -> bool:
+    value = fields.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise MalformedError(f"{name} in {file} is neither true nor false")
     return value
 
 

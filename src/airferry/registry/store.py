@@ -20,7 +20,7 @@ from airferry.registry.acceptance import PushedManifest
 from airferry.registry.collecting import Collected, CollectionPolicy, collect
 from airferry.registry.disk import in_thread
 from airferry.registry.drivers import Driver, FilesystemDriver, MemoryDriver
-from airferry.registry.errors import DamagedError, NotFoundError
+from airferry.registry.errors import DamagedError, NoSpaceError, NotFoundError, ReadOnlyError
 from airferry.registry.metadata import Metadata, linking, open_metadata, reading
 from airferry.registry.metadata.reading import Content
 from airferry.registry.metadata.uploads import forget_old_upload, old_uploads
@@ -46,27 +46,43 @@ class RegistryStore:
     """
 
     def __init__(
-        self, driver: Driver, metadata: Metadata, *, patience_s: float = 5.0, clock: Callable[[], float] = time
+        self,
+        driver: Driver,
+        metadata: Metadata,
+        *,
+        patience_s: float = 5.0,
+        is_read_only: bool = False,
+        clock: Callable[[], float] = time,
     ) -> None:
         self.driver = driver
         self.metadata = metadata
         self.storage = Storage(driver, metadata, clock)
         self._clock = clock
         self._patience_s = patience_s
+        self._is_read_only = is_read_only
         self._manifests = _ManifestCache()
 
     @classmethod
-    def on_disk(cls, root: Path, database: DatabaseUrl | None = None) -> Self:
+    def on_disk(
+        cls,
+        root: Path,
+        database: DatabaseUrl | None = None,
+        *,
+        is_read_only: bool = False,
+        clock: Callable[[], float] = time,
+    ) -> Self:
         """Return the store in the folder ``root``, with its metadata in ``database`` or in the folder.
 
+        With ``is_read_only`` nothing is noted of what is read; not to write is the caller's.
         Raises ReadOnlyError, NoSpaceError, UnsupportedError (what another airferry wrote), DatabaseUnreachableError.
         """
-        return cls(FilesystemDriver(root), open_metadata(database or root / METADATA_FILE))
+        metadata = open_metadata(database or root / METADATA_FILE)
+        return cls(FilesystemDriver(root), metadata, is_read_only=is_read_only, clock=clock)
 
     @classmethod
-    def in_memory(cls) -> Self:
+    def in_memory(cls, *, clock: Callable[[], float] = time) -> Self:
         """Return an empty store that is gone with the process."""
-        return cls(MemoryDriver(), open_metadata(None), patience_s=0)
+        return cls(MemoryDriver(clock), open_metadata(None), patience_s=0, clock=clock)
 
     async def close(self) -> None:
         """Finish writing and close the files."""
@@ -87,11 +103,8 @@ class RegistryStore:
         Who is told that a blob is here need not push it: it is then kept as if he had.
         """
         content, idle_since_s = await self.metadata.read(reading.find_blob, path, digest)
-        now_s = self._clock()
-        if now_s - idle_since_s > TOUCH_S and not await self.metadata.read(reading.is_referred_to, path, digest):
-            await self.metadata.write(
-                partial(linking.touch_blob, path=path, digest=digest, now_s=now_s), is_lasting=False
-            )
+        if not self._is_read_only:
+            await self._note_use(path, digest, idle_since_s)
         await self._check_size(digest, content)
         return StoredBlob(digest, content.size_bytes, await self.driver.open(content.object_name))
 
@@ -192,6 +205,14 @@ class RegistryStore:
                         await self.driver.abort(key)
                         swept += 1
         return swept
+
+    async def _note_use(self, path: str, digest: Digest, idle_since_s: float) -> None:
+        now_s = self._clock()
+        if now_s - idle_since_s <= TOUCH_S or await self.metadata.read(reading.is_referred_to, path, digest):
+            return
+        touch = partial(linking.touch_blob, path=path, digest=digest, now_s=now_s)
+        with suppress(NoSpaceError, ReadOnlyError):  # a full disk must not keep anybody from pulling
+            await self.metadata.write(touch, is_lasting=False)
 
     async def _read(self, digest: Digest, stored: Content) -> bytes:
         await self._check_size(digest, stored)

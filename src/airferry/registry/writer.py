@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from airferry.registry.errors import DamagedError, NoSpaceError, ReadOnlyError
+from airferry.registry.errors import DamagedMetadataError, NoSpaceError, ReadOnlyError
 
 _R = TypeVar("_R")
 Work = Callable[[Connection], _R]
@@ -154,7 +154,7 @@ def translated() -> Iterator[None]:
                 hint="check owner, mode and mount options of the registry's folder",
             ) from error
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            raise DamagedError(
+            raise DamagedMetadataError(
                 "the registry's metadata are damaged", hint="put back metadata.sqlite from a copy; or mirror again"
             ) from error
         raise

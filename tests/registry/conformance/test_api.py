@@ -99,7 +99,7 @@ async def test_a_method_that_an_endpoint_does_not_have_is_405(registry: Client, 
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - allowed:
         answer = await registry(method, path)
         assert (answer.status, answer.code) == (405, "UNSUPPORTED"), method
-        assert set(answer.headers["Allow"].split(", ")) - {"HEAD"} == allowed
+        assert set(answer.headers["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
 
 
 async def test_answers_to_an_upload_name_it(registry: Client) -> None:

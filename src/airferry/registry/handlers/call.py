@@ -33,6 +33,10 @@ class Call:
     @property
     def writable(self) -> WritableStore:
         """The store, if it can be written to; raises NotWritableStoreError (405) otherwise."""
+        if self.limits.is_read_only:
+            raise NotWritableStoreError(
+                "this registry is read-only at the moment", hint="its administrator has switched off changes"
+            )
         if isinstance(self.store, WritableStore):
             return self.store
         raise NotWritableStoreError(
