@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -111,13 +111,18 @@ def serve(
     ):
         if given:
             _say(f"warning: {text}; for labs only")
-    flags = {"use_tls": not no_tls, "use_auth": not no_auth, "is_read_only": read_only, "can_delete": not no_delete}
+    flags = _Flags(use_tls=not no_tls, use_auth=not no_auth, is_read_only=read_only, can_delete=not no_delete)
     run(_serve(root, listen, hosts, saying.form, flags))
 
 
-async def _serve(
-    root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: dict[str, bool]
-) -> None:
+class _Flags(TypedDict):
+    use_tls: bool
+    use_auth: bool
+    is_read_only: bool
+    can_delete: bool
+
+
+async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
     from airferry.app.mirror_registry import describe_registry, prepare_registry, serve_registry
 
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
