@@ -69,6 +69,7 @@ class LinkingUpload:
         self._record = record
         self._hashing = Hashing.resume(record.algorithm, record.hash_state)
         self._is_over = False
+        self._is_torn = False
 
     @classmethod
     async def resume(cls, storage: Storage, path: str, key: str, handle: UploadHandle) -> Self:
@@ -80,6 +81,7 @@ class LinkingUpload:
         elif handle.received_bytes < record.received_bytes:
             # It was cut, and the process was killed before it could say so.
             upload._hashing = await upload._read_again(record.algorithm)
+            await upload.settle()
         return upload
 
     @property
@@ -94,18 +96,26 @@ class LinkingUpload:
             await self.settle()
 
     async def cut(self, size_bytes: int) -> None:
-        """Forget everything behind the first ``size_bytes``."""
+        """Forget everything behind the first ``size_bytes``.
+
+        What was settled of it is settled anew at once: other bytes may come up to the same length, and the record must
+        not be taken for theirs.
+        """
+        self._is_torn = True  # until the hash is that of what is left: a request that ends here settles nothing
         await self._handle.cut(size_bytes)
         known = self._record
         if self.received_bytes == known.received_bytes:
             self._hashing = Hashing.resume(known.algorithm, known.hash_state)
         else:
             self._hashing = await self._read_again(known.algorithm)
+        self._is_torn = False
+        if self.received_bytes < known.received_bytes:
+            await self.settle()
 
     async def settle(self) -> None:
         """Make what was received durable and note it. Raises UploadRangeError when another moved the upload on."""
         known, received_bytes = self._record, self.received_bytes
-        if self._is_over or received_bytes == known.received_bytes:
+        if self._is_over or self._is_torn or received_bytes == known.received_bytes:
             return
         state = self._hashing.state()
         await self._handle.sync()

@@ -221,7 +221,8 @@ class FilesystemDriver:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return size_bytes
-                return settled_bytes  # its last writer was killed, and what he had not settled will be cut off
+                # Its last writer was killed: what he had not settled will be cut off, what he had cut off is gone.
+                return min(size_bytes, settled_bytes)
         except FileNotFoundError:
             raise NotFoundError("no such upload") from None
 

@@ -87,7 +87,7 @@ class MemoryDriver:
     async def upload_size(self, key: str, settled_bytes: int) -> int:
         """Return how many bytes the upload holds."""
         upload = self._find(key)
-        return len(upload.content) if upload.is_held else settled_bytes
+        return len(upload.content) if upload.is_held else min(len(upload.content), settled_bytes)
 
     async def abort(self, key: str) -> None:
         """Forget an upload."""
