@@ -1,5 +1,6 @@
 """Bearer tokens: how they are got, what they are good for, and every way in which they are not."""
 
+import asyncio
 import base64
 import json
 import time
@@ -18,13 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airferry.oci import Digest
-from airferry.registry import RegistryStore
+from airferry.registry import Limits, RegistryStore
 from airferry.registry.access import AccountsFile, TokenKeysFile, Tokens
 from airferry.registry.access.scopes import parse_scopes
 from airferry.registry.access.token_keys import TOKEN_LIFE_S
 from airferry.registry.access.tokens import TokenInvalidError
 
-from .conftest import Answer, Client, Start
+from .conftest import Answer, Client, Start, raw_connection
 from .guarded import NOW, Clock, Guarded, basic, bound_token, claims_of, grants, robot, user
 
 PULL = "repository:team/app:pull"
@@ -147,6 +148,29 @@ async def test_a_form_gets_one_too_as_containerd_asks(registry: Client) -> None:
     ):
         assert (await post(bad)).status == 400
     assert (await registry("DELETE", "/v2/auth")).status == 405
+
+
+FORM_HEAD = b"POST /v2/auth HTTP/1.1\r\nHost: r\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+HALF_FORMS = {
+    "silent": FORM_HEAD + b"Content-Length: 100\r\n\r\nusername=",
+    "asking first": FORM_HEAD + b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+    "not in chunks": FORM_HEAD + b"Transfer-Encoding: chunked\r\n\r\nthese are no chunks\r\n",
+}
+
+
+@pytest.mark.parametrize("case", HALF_FORMS)
+async def test_a_form_that_never_ends_holds_nobody_up(start: Start, guarded: Guarded, case: str) -> None:
+    registry = await start(RegistryStore.in_memory(), guarded.door, Limits(silence_s=0.05))
+    reader, writer = await raw_connection(registry.running)
+    writer.write(HALF_FORMS[case])
+    async with asyncio.timeout(20):
+        first = await reader.readline()
+        if case == "asking first":
+            assert first == b"HTTP/1.1 100 Continue\r\n" and await reader.readline() == b"\r\n"
+            first = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert first.split()[1] in (b"400", b"408"), first
 
 
 # Using one.

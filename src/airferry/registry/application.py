@@ -114,7 +114,7 @@ class _Registry:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.rel_url.raw_path == TOKEN_PATH and self._access is not None:
-            return await give_token(request, self._access)
+            return await give_token(request, self._access, self._limits.silence_s)
         endpoint, trouble = _parse(request)
         method = "GET" if request.method == "HEAD" else request.method
         verb, handler = _ANSWERS.get((type(endpoint), method), (Verb.PULL, None)) if endpoint else (Verb.PING, None)

@@ -18,7 +18,8 @@ from airferry.registry.access.credentials import BearerToken, Credentials, parse
 from airferry.registry.access.door import BASIC_CHALLENGE
 from airferry.registry.access.throttle import SlowedError
 from airferry.registry.access.visitors import Access, IssuedToken, Knock, TokenWish, Verb
-from airferry.registry.errors import UnauthorizedError
+from airferry.registry.body import read_whole
+from airferry.registry.errors import TooLargeError, UnauthorizedError
 from airferry.registry.handlers.call import JSON, refusal
 from airferry.registry.refusals import refusal_of
 
@@ -38,12 +39,12 @@ def retry_after(error: AirferryError) -> str:
     return str(max(1, ceil(error.retry_after_s))) if isinstance(error, SlowedError) else _PATIENCE_S
 
 
-async def give_token(request: web.Request, access: Access) -> web.Response:
-    """Answer a request for a bearer token."""
+async def give_token(request: web.Request, access: Access, silence_s: float) -> web.Response:
+    """Answer a request for a bearer token; ``silence_s`` is how long a client may send nothing of its form."""
     try:
         if request.method not in ("GET", "HEAD", "POST"):
             return refusal(405, WireCode.UNSUPPORTED, "tokens are got by GET or POST", {"Allow": "GET, POST"})
-        wish = await _posted(request) if request.method == "POST" else _asked(request)
+        wish = await _posted(request, silence_s) if request.method == "POST" else _asked(request)
         issued = await access.issue(wish)
     except AirferryError as error:
         return _refused(error)
@@ -58,15 +59,11 @@ def _asked(request: web.Request) -> TokenWish:
     return TokenWish(credentials, tuple(query.getall("scope", [])), query.get("service"), request.remote)
 
 
-async def _posted(request: web.Request) -> TokenWish:
-    raw = bytearray()
-    while len(raw) <= _MOST_FORM_BYTES and (chunk := await request.content.readany()):
-        raw += chunk
+async def _posted(request: web.Request, silence_s: float) -> TokenWish:
     try:
-        if len(raw) > _MOST_FORM_BYTES:
-            raise ValueError("too long")
+        raw = await read_whole(request, _MOST_FORM_BYTES, silence_s)
         fields = dict(parse_qsl(raw.decode(), max_num_fields=_MOST_FIELDS))
-    except ValueError:
+    except (ValueError, TooLargeError):
         raise MalformedError("the form is not one that asks for a token") from None
     name, password = fields.get("username"), fields.get("password")
     if fields.get("grant_type") != "password" or not name or password is None:
