@@ -1,6 +1,7 @@
 """Tables that are made and changed when a registry is opened, and what is refused."""
 
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_several_processes_may_open_a_new_registry_at_once(database: Place) -> N
     with ThreadPoolExecutor(4) as pool:
         for metadata in pool.map(lambda _: open_metadata(database), range(4)):
             metadata.close()
+
+
+def test_a_new_file_that_another_process_is_writing_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself does not wait when a file is to get its log, whatever timeout it was given."""
+    file = tmp_path / "metadata.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE other (x INTEGER)")
+        release = threading.Timer(0.2, other.execute, ["COMMIT"])
+        release.start()
+        open_metadata(file).close()
+        release.join()
 
 
 async def test_a_newer_revision_is_refused(database: Place) -> None:

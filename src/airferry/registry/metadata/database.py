@@ -38,6 +38,8 @@ _THREADS: Final = 16
 _MOST_ATTEMPTS: Final = 200
 _LONGEST_PAUSE_S: Final = 0.05
 _CONNECT_TIMEOUT_S: Final = 10
+_BUSY_S: Final = 30
+_BUSY_PAUSE_S: Final = 0.01
 
 
 class Metadata(Protocol):
@@ -115,15 +117,30 @@ class SqliteMetadata:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._file or ":memory:", isolation_level=None, timeout=30, check_same_thread=False
+            self._file or ":memory:", isolation_level=None, timeout=_BUSY_S, check_same_thread=False
         )
         try:
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            _use_log(connection)
+            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Give a new file its log (WAL). SQLite does not wait for other processes here, whatever its timeout."""
+    deadline_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline_s:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
 
 
 class PostgresMetadata:
