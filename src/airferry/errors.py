@@ -31,7 +31,7 @@ ERROR_CODES: dict[str, tuple[ExitCode, str]] = {
     "unauthorized": (ExitCode.USER, "the registry wants credentials, or refused those it was given"),
     "denied": (ExitCode.USER, "the credentials are good but do not allow this"),
     "certificate": (ExitCode.USER, "the TLS certificate of a registry cannot be trusted"),
-    "unreachable": (ExitCode.USER, "a registry could not be reached: name, route, port or proxy"),
+    "unreachable": (ExitCode.USER, "a registry, or its database, could not be reached: name, route, port or proxy"),
     "blocked": (ExitCode.USER, "registries.conf bars every place the image could be pulled from"),
     "throttled": (ExitCode.USER, "the registry kept answering 429 for longer than we were told to wait"),
     "registry-failed": (ExitCode.USER, "the registry kept answering with a server error"),

@@ -13,10 +13,13 @@ from airferry.errors import ERROR_CODES, AirferryError, ExitCode
 
 from .sources import PACKAGE, modules
 
+SCRIPTS = ("airferry.__main__", "airferry.registry.metadata.migrations.env")
+"""Modules that are run, by Python or by Alembic, and cannot be imported otherwise."""
+
 
 def error_classes() -> Iterator[type[AirferryError]]:
     for found in pkgutil.walk_packages(airferry.__path__, "airferry."):
-        if not found.name.endswith("__main__"):
+        if not found.name.endswith(SCRIPTS):
             module = importlib.import_module(found.name)
             for _, member in inspect.getmembers(module, inspect.isclass):
                 if issubclass(member, AirferryError) and member.__module__ == found.name:

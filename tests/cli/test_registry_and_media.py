@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +44,8 @@ def test_a_registry_is_made_with_a_ca_a_certificate_and_a_user(out: Path) -> Non
         "registry.toml": 0o644,
         "server.crt": 0o644,
         "server.key": 0o600,
-        "users.htpasswd": 0o600,
+        "accounts.json": 0o600,
+        "token-keys.json": 0o600,
     }
     assert len((out / "admin-password").read_text().strip()) >= 32
     shown = subprocess.run(
@@ -61,7 +64,7 @@ def test_the_password_is_neither_printed_nor_made_where_one_is_given(out: Path, 
     run = airferry("registry", "init", "--root", out, "--user", "ann", "--password-stdin").done()
     assert "my-password" not in run.out + run.err
     assert not (out / "admin-password").exists()
-    assert (out / "users.htpasswd").read_text().startswith("ann:$2")
+    assert "ann" in json.loads((out / "accounts.json").read_text())["accounts"]
     other = airferry("registry", "init", "--root", out / "other").done()
     assert (out / "other" / "admin-password").read_text().strip() not in other.out + other.err
 
@@ -117,6 +120,28 @@ def test_without_tls_and_users_it_says_so_loudly(out: Path) -> None:
     assert err.count("warning: --no-") == 2
 
 
+@pytest.mark.parametrize(
+    "flag, refused", [("--read-only", {"POST", "DELETE"}), ("--no-delete", {"DELETE"})], ids=["read-only", "no-delete"]
+)
+def test_it_can_be_told_to_change_nothing_or_to_delete_nothing(out: Path, flag: str, refused: set[str]) -> None:
+    flags = ("--no-tls", "--no-auth", "--listen", "127.0.0.1:0", flag)
+    with serving("registry", "serve", "--root", out, *flags) as (url, _):
+        answers = {
+            "POST": status("POST", f"{url}/v2/a/blobs/uploads/"),
+            "DELETE": status("DELETE", f"{url}/v2/a/manifests/t"),
+        }
+    assert {method for method, answer in answers.items() if answer == 405} == refused
+
+
+def status(method: str, url: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, data=b"")) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def names_of(root: Path) -> str:
     shown = subprocess.run(
         ["openssl", "x509", "-in", root / "server.crt", "-noout", "-ext", "subjectAltName"],
@@ -129,7 +154,7 @@ def names_of(root: Path) -> str:
 
 def test_a_host_that_is_given_later_is_added_to_the_certificate(out: Path) -> None:
     airferry("registry", "init", "--root", out, "--host", "127.0.0.1").done()
-    before = {name: (out / name).read_bytes() for name in ("ca.crt", "ca.key", "server.key", "users.htpasswd")}
+    before = {name: (out / name).read_bytes() for name in ("ca.crt", "ca.key", "server.key", "accounts.json")}
     flags = ("--root", out, "--listen", "127.0.0.1:0")
     with serving("registry", "serve", *flags, "--host", "localhost", "--host", "127.0.0.1") as (url, process):
         auth = out / "auth.json"

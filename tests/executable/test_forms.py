@@ -3,6 +3,7 @@
 import re
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,17 @@ def test_the_one_folder_form_does_not_claim_to_travel_as_one_file(built: Built, 
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "one-folder form" in done.stderr and "make dist" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["executable", "folder"])
+def test_it_speaks_to_postgresql(built: Built, tmp_path: Path, form: str) -> None:
+    """Nobody answers on port 1, which only the library that would have spoken to him can say."""
+    program = built.executable if form == "executable" else built.folder / "airferry"
+    made = subprocess.run([program, "registry", "init", "--root", tmp_path, "--host", "localhost"], capture_output=True)
+    assert made.returncode == 0, made.stderr
+    settings = tmp_path / "registry.toml"
+    settings.write_text(f'database = "postgresql+psycopg://airferry@127.0.0.1:1/registry"\n{settings.read_text()}')
+    command = [program, "registry", "serve", "--root", tmp_path, "--listen", "127.0.0.1:0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[unreachable]") and "127.0.0.1" in done.stderr and "refused" in done.stderr

@@ -54,7 +54,6 @@ RANGES: dict[str, tuple[str, tuple[int, int] | None]] = {
     "more last bytes than there are": ("bytes=-5000", (0, 999)),
     "several": ("bytes=0-1,5-6", None),
     "another unit": ("lines=1-2", None),
-    "backwards": ("bytes=5-1", None),
     "nothing": ("bytes=-", None),
 }
 
@@ -64,7 +63,9 @@ def test_a_range_is_read(value: str, expected: tuple[int, int] | None) -> None:
     assert parse_range(value, 1000) == expected
 
 
-@pytest.mark.parametrize(("value", "size"), [("bytes=1000-", 1000), ("bytes=-0", 1000), ("bytes=-5", 0)])
+@pytest.mark.parametrize(
+    ("value", "size"), [("bytes=1000-", 1000), ("bytes=-0", 1000), ("bytes=-5", 0), ("bytes=5-1", 1000)]
+)
 def test_a_range_without_a_byte_in_it_cannot_be_satisfied(value: str, size: int) -> None:
     with pytest.raises(ValueError, match="bytes="):
         parse_range(value, size)

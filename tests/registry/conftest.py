@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from yarl import URL
 from airferry.oci import Digest
 from airferry.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from airferry.registry import Access, Limits, ReadableStore, RegistryStore, Running, serve_store
+from airferry.registry.settings import DatabaseUrl
+
+from .postgres import PostgresServer, run_postgres
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,34 @@ def index(*children: bytes, **more: Any) -> bytes:
     return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed, **more}).encode()
 
 
-STORES: dict[str, Callable[[Path], RegistryStore]] = {
-    "memory": lambda folder: RegistryStore.in_memory(),
-    "disk": RegistryStore.on_disk,
+STORES: dict[str, Callable[[Path, pytest.FixtureRequest], RegistryStore]] = {
+    "memory": lambda folder, request: RegistryStore.in_memory(),
+    "disk": lambda folder, request: RegistryStore.on_disk(folder),
+    "postgresql": lambda folder, request: RegistryStore.on_disk(folder, request.getfixturevalue("postgres_database")),
 }
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests, without the patience of a real one."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[DatabaseUrl]:
+    """A database of this test's own, with nothing in it."""
+    with postgres_server.new_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | DatabaseUrl:
+    """A place for metadata, once of each kind."""
+    if request.param == "sqlite":
+        return tmp_path / "metadata.sqlite"
+    found: DatabaseUrl = request.getfixturevalue("postgres_database")
+    return found
 
 
 Start = Callable[..., Any]
@@ -121,7 +148,7 @@ async def start() -> AsyncIterator[Start]:
 @pytest.fixture(params=STORES)
 async def registry(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Client:
     """A registry without users, once for each kind of store."""
-    return await start(STORES[request.param](tmp_path))
+    return await start(STORES[request.param](tmp_path, request))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from airferry.oci import Digest
 from airferry.registry import RegistryStore, Settings, init, serve
 from airferry.registry.drivers import FilesystemDriver
 from airferry.registry.errors import NoSpaceError, ReadOnlyError
+from airferry.registry.hashing import Hashing
 
 from .conftest import Client, image
 
@@ -47,14 +48,16 @@ def fill(disk: Path) -> Path:
 
 async def test_a_batch_that_does_not_fit_leaves_nothing_of_itself(disk: Path) -> None:
     driver = FilesystemDriver(disk)
-    await driver.begin("u", "sha256")
+    await driver.begin("u")
+    hashing = Hashing("sha256")
     async with driver.open_upload("u", patience_s=0) as upload:
-        await upload.append([b"kept"])
+        await upload.append([b"kept"], hashing)
         with pytest.raises(NoSpaceError):
-            await upload.append([bytes(MIB)] * 20)
-        assert (upload.received_bytes, await driver.upload_size("u")) == (4, 4)
-        await upload.append([b"!"])
-        await upload.commit(Digest.of(b"kept!"))
+            await upload.append([bytes(MIB)] * 20, hashing)
+        assert (upload.received_bytes, await driver.upload_size("u", 0)) == (4, 4)
+        await upload.append([b"!"], hashing)
+        await upload.complete(Digest.of(b"kept!"))
+    assert hashing.hexdigest() == Digest.of(b"kept!").hex
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])

@@ -152,7 +152,7 @@ async def test_a_manifest_pushed_under_the_digest_of_another_is_refused(registry
     assert (await registry("GET", f"/v2/a/manifests/{Digest.of(b'other')}")).status == 404
 
 
-@pytest.mark.parametrize("size, status", [(3_900_000, 201), (4 * 1024 * 1024, 201), (16 * 1024 * 1024 + 1, 413)])
+@pytest.mark.parametrize("size, status", [(3_900_000, 201), (4 * 1024 * 1024, 201), (8 * 1024 * 1024 + 1, 413)])
 @pytest.mark.parametrize("framing", ["with length", "chunked"])
 async def test_large_manifests_are_taken_up_to_the_limit(
     registry: Client, size: int, status: int, framing: str

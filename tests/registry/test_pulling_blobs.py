@@ -35,22 +35,20 @@ RANGES = {
 async def test_a_range_is_answered_206_with_just_those_bytes(registry: Client, case: str) -> None:
     asked, first, end = RANGES[case]
     digest = await registry.push_blob("a", CONTENT)
-    for method in ("GET", "HEAD"):
-        answer = await registry(method, f"/v2/a/blobs/{digest}", Range=asked)
-        assert answer.status == 206
-        assert answer.headers["Content-Range"] == f"bytes {first}-{end - 1}/{SIZE}"
-        assert answer.headers["Content-Length"] == str(end - first)
-        assert answer.body == (CONTENT[first:end] if method == "GET" else b"")
+    answer = await registry("GET", f"/v2/a/blobs/{digest}", Range=asked)
+    assert (answer.status, answer.body) == (206, CONTENT[first:end])
+    assert answer.headers["Content-Range"] == f"bytes {first}-{end - 1}/{SIZE}"
+    assert answer.headers["Content-Length"] == str(end - first)
 
 
-@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=99999999999-", "bytes=-0"])
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=99999999999-", "bytes=-0", "bytes=5-1"])
 async def test_a_range_behind_the_end_is_answered_416(registry: Client, asked: str) -> None:
     digest = await registry.push_blob("a", CONTENT)
     answer = await registry("GET", f"/v2/a/blobs/{digest}", Range=asked)
     assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{SIZE}")
 
 
-@pytest.mark.parametrize("asked", ["bytes=5-1", "lines=1-2", "bytes=0-1,5-6", "nonsense", "bytes=-", "bytes=a-b"])
+@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=0-1,5-6", "nonsense", "bytes=-", "bytes=a-b"])
 async def test_a_range_that_means_nothing_is_ignored(registry: Client, asked: str) -> None:
     digest = await registry.push_blob("a", CONTENT)
     answer = await registry("GET", f"/v2/a/blobs/{digest}", Range=asked)

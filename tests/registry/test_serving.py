@@ -29,7 +29,7 @@ from airferry.registry import (
 )
 from airferry.registry.certificates import make_ca, make_leaf, server_context
 from airferry.registry.errors import CertificateError, InUseError, NotFoundError, ReadOnlyError
-from airferry.registry.metadata import Metadata
+from airferry.registry.metadata import open_metadata
 from airferry.registry.settings import parse_listen
 
 HOSTS = ["mirror.example.com", "localhost", "127.0.0.1", "::1"]
@@ -56,7 +56,8 @@ def test_init_makes_everything_and_keeps_secrets_secret(tmp_path: Path) -> None:
         "server.crt": 0o644,
         "ca.key": 0o600,
         "server.key": 0o600,
-        "users.htpasswd": 0o600,
+        "accounts.json": 0o600,
+        "token-keys.json": 0o600,
         "admin-password": 0o600,
     }
     password = (root / "admin-password").read_text().strip()
@@ -176,7 +177,8 @@ async def test_the_same_port_can_be_served_again_at_once(root: Path) -> None:
 BROKEN: dict[str, tuple[str, str, type[AirferryError]]] = {
     "settings that are no TOML": ("registry.toml", "a b c", MalformedError),
     "settings without a table": ("registry.toml", 'listen = "127.0.0.1:0"\n', MalformedError),
-    "users in clear": ("users.htpasswd", "admin:secret\n", MalformedError),
+    "accounts that are none": ("accounts.json", "admin:secret\n", MalformedError),
+    "keys of tokens that are none": ("token-keys.json", "{}", MalformedError),
     "a certificate that is none": ("server.crt", "hello", CertificateError),
     "a key of another": ("server.key", "", CertificateError),
 }
@@ -211,11 +213,11 @@ def test_metadata_of_a_newer_airferry_is_refused(tmp_path: Path) -> None:
     from contextlib import closing
 
     file = tmp_path / "metadata.sqlite"
-    Metadata(file).close()
+    open_metadata(file).close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(UnsupportedError):
-        Metadata(file)
+        open_metadata(file)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from airferry.registry import (
     CA_FILE,
     DEFAULT_LISTEN,
     PASSWORD_FILE,
-    Passwords,
+    AccountsFile,
     Provisioned,
     Running,
     Settings,
@@ -72,11 +72,25 @@ async def prepare_registry(root: Path, *, listen: str | None, hosts: Sequence[st
 
 @asynccontextmanager
 async def serve_registry(
-    root: Path, *, listen: str | None, hosts: Sequence[str] = (), use_tls: bool = True, use_auth: bool = True
+    root: Path,
+    *,
+    listen: str | None,
+    hosts: Sequence[str] = (),
+    use_tls: bool = True,
+    use_auth: bool = True,
+    is_read_only: bool = False,
+    can_delete: bool = True,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
     """Serve the registry in ``root``, making it first where there is none; says what was made."""
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    settings = Settings.read(root, listen=listen, use_tls=use_tls, use_auth=use_auth)
+    settings = Settings.read(
+        root,
+        listen=listen,
+        use_tls=use_tls,
+        use_auth=use_auth,
+        is_read_only=is_read_only,
+        can_delete=can_delete,
+    )
     async with serve(settings) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made
@@ -91,7 +105,7 @@ async def describe_registry(root: Path, running: Running, *, use_auth: bool = Tr
         "root": str(root),
         "hosts": list(certified_hosts(settings.tls)) if settings.tls else [],
         "caCertificate": str(root / CA_FILE) if settings.tls else None,
-        "users": list((await Passwords.read(settings.users)).names) if settings.users else None,
+        "users": await _user_names(root) if settings.users else None,
         "passwordFile": str(password_file) if settings.users and password_file.exists() else None,
     }
 
@@ -110,6 +124,14 @@ async def serve_media(disk: Path, *, listen: str, allow_unverified: bool = False
 def describe_media(disk: Path, running: Running) -> dict[str, Any]:
     """Return what a client needs to know of the disk that is served: it only reads, and asks for no user."""
     return {**_address(running), "disk": str(disk), "readOnly": True, "caCertificate": None, "users": None}
+
+
+async def _user_names(root: Path) -> list[str]:
+    accounts = AccountsFile(root)
+    try:
+        return [account.name for account in await accounts.all()]
+    finally:
+        accounts.close()
 
 
 def _address(running: Running) -> dict[str, Any]:

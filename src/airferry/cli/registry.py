@@ -1,13 +1,14 @@
-"""``airferry registry``: init, serve."""
+"""``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users` and ``registry_tokens``."""
 
 import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
+from airferry.cli import registry_tokens, registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -83,11 +84,22 @@ def init(
 )
 @click.option("--no-tls", is_flag=True, help="Speak plain HTTP. For labs only.")
 @click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
+@click.option("--read-only", is_flag=True, help="Refuse every push and delete, and note nothing of what is read.")
+@click.option("--no-delete", is_flag=True, help="Refuse to delete tags, manifests and blobs.")
 @says()
 def serve(
-    saying: OutputOptions, root: Path, listen: str | None, hosts: tuple[str, ...], no_tls: bool, no_auth: bool
+    saying: OutputOptions,
+    root: Path,
+    listen: str | None,
+    hosts: tuple[str, ...],
+    no_tls: bool,
+    no_auth: bool,
+    read_only: bool,
+    no_delete: bool,
 ) -> None:
     """Serve the registry in --root until it is stopped.
+
+    --read-only and --no-delete can stand in registry.toml, too: read_only = true, deletes = false.
 
     \b
     Example:
@@ -99,12 +111,18 @@ def serve(
     ):
         if given:
             _say(f"warning: {text}; for labs only")
-    run(_serve(root, listen, hosts, saying.form, use_tls=not no_tls, use_auth=not no_auth))
+    flags = _Flags(use_tls=not no_tls, use_auth=not no_auth, is_read_only=read_only, can_delete=not no_delete)
+    run(_serve(root, listen, hosts, saying.form, flags))
 
 
-async def _serve(
-    root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, *, use_tls: bool, use_auth: bool
-) -> None:
+class _Flags(TypedDict):
+    use_tls: bool
+    use_auth: bool
+    is_read_only: bool
+    can_delete: bool
+
+
+async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
     from airferry.app.mirror_registry import describe_registry, prepare_registry, serve_registry
 
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
@@ -115,8 +133,8 @@ async def _serve(
         _say(f"its certificate is for {', '.join(made.hosts)}; clients trust it by {made.ca_certificate}")
     if prepared.added_hosts:
         _say(f"the certificate of the registry in {root} is for {', '.join(prepared.added_hosts)} now, too")
-    async with serve_registry(root, listen=listen, use_tls=use_tls, use_auth=use_auth) as (running, _):
-        document = await describe_registry(root, running, use_auth=use_auth)
+    async with serve_registry(root, listen=listen, **flags) as (running, _):
+        document = await describe_registry(root, running, use_auth=flags["use_auth"])
         await serve_until_stopped(document, form)
 
 
@@ -132,3 +150,7 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
         loop.add_signal_handler(number, stopped.set)
     print_answer(f"listening on {document['url']}", document, form, one_line=True)
     await stopped.wait()
+
+
+for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
+    command.add_command(_accounts_command)

@@ -5,6 +5,7 @@ Codes", "Pushing a blob in chunks"; Docker Registry HTTP API v2; RFC 9110 sectio
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -39,6 +40,7 @@ class WireError:
 
     code: str
     message: str
+    detail: Any = None
 
 
 def parse_errors(body: bytes) -> tuple[WireError, ...]:
@@ -59,13 +61,23 @@ def parse_errors(body: bytes) -> tuple[WireError, ...]:
 
 def print_errors(code: str, message: str, detail: Any = None) -> bytes:
     """Return the JSON body that reports one error."""
-    entry: dict[str, Any] = {"code": code, "message": message}
-    if detail is not None:
-        entry["detail"] = detail
-    return msgspec.json.encode({"errors": [entry]})
+    return print_error_list((WireError(code, message, detail),))
 
 
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d+|\*))?\Z")
+def print_error_list(errors: Iterable[WireError]) -> bytes:
+    """Return the JSON body that reports several errors; details that are None are left out."""
+    entries: list[dict[str, Any]] = []
+    for error in errors:
+        # A message may quote bytes of a header that were no UTF-8; they are shown as \udc80 and the like.
+        message = error.message.encode("utf-8", "backslashreplace").decode()
+        entry: dict[str, Any] = {"code": error.code, "message": message}
+        if error.detail is not None:
+            entry["detail"] = error.detail
+        entries.append(entry)
+    return msgspec.json.encode({"errors": entries})
+
+
+_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]+|\*))?\Z")
 
 
 def parse_content_range(value: str) -> tuple[int, int] | None:
@@ -80,14 +92,16 @@ def parse_content_range(value: str) -> tuple[int, int] | None:
     return (first, last) if first <= last else None
 
 
-_RANGE: Final = re.compile(r"bytes=(\d{0,19})-(\d{0,19})\Z")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})\Z")
 
 
 def parse_range(value: str, size_bytes: int) -> tuple[int, int] | None:
     """Return first and last byte (inclusive) that a Range header asks of content of ``size_bytes``.
 
     None when the header is absent of meaning: several ranges, another unit, malformed. RFC 9110 lets a
-    server ignore such a header and send everything. Raises ValueError when no byte can satisfy it (416).
+    server ignore such a header and send everything. Raises ValueError when no byte can satisfy it (416), also
+    for a range that ends before it begins: RFC 9110 section 14.2 lets a server reject it, and whoever sent it is
+    better told than given everything.
     """
     found = _RANGE.match(value.strip())
     if not found or not (found[1] or found[2]):
@@ -100,9 +114,7 @@ def parse_range(value: str, size_bytes: int) -> tuple[int, int] | None:
         return first, last
     first = int(found[1])
     last = min(int(found[2]), size_bytes - 1) if found[2] else size_bytes - 1
-    if found[2] and int(found[2]) < first:
-        return None
-    if first >= size_bytes:
+    if last < first:
         raise ValueError(value)
     return first, last
 

@@ -5,12 +5,23 @@ that OpenShift exists. Start one with :func:`serve`, serve another place read-on
 build on :func:`make_app` and :func:`serve_app`.
 """
 
-from airferry.registry.access import Access, Everyone, Policy, Verb, Visitor
+from airferry.registry.access import (
+    Access,
+    AccountsFile,
+    Door,
+    Everyone,
+    Grants,
+    Permission,
+    TokenKeysFile,
+    Tokens,
+    Verb,
+    Visitor,
+)
 from airferry.registry.application import make_app
+from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
 from airferry.registry.certificates import make_ca, make_leaf, server_context
 from airferry.registry.host_names import add_hosts, certified_hosts
-from airferry.registry.passwords import BasicAccess, Passwords
 from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
 from airferry.registry.provision import PASSWORD_FILE, Provisioned, init, is_initialized
 from airferry.registry.routes import parse_endpoint, repository_of
@@ -23,11 +34,13 @@ __all__ = [
     "DEFAULT_LISTEN",
     "PASSWORD_FILE",
     "Access",
-    "BasicAccess",
+    "AccountsFile",
+    "AuditLog",
+    "Door",
     "Everyone",
+    "Grants",
     "Limits",
-    "Passwords",
-    "Policy",
+    "Permission",
     "Provisioned",
     "ReadableStore",
     "RegistryStore",
@@ -36,6 +49,8 @@ __all__ = [
     "StoredBlob",
     "StoredManifest",
     "TlsFiles",
+    "TokenKeysFile",
+    "Tokens",
     "Verb",
     "Visitor",
     "WritableStore",

@@ -14,9 +14,15 @@ from aiohttp.typedefs import Middleware
 
 from airferry.errors import AirferryError
 from airferry.oci.wire import WireCode
-from airferry.registry.access import Access, Everyone, Verb, Visitor
+from airferry.registry.access import Access, Everyone, Knock, Verb, Visitor
+from airferry.registry.access.door import TOKEN_PATH
+from airferry.registry.access.token_endpoint import give_token, knock_of, retry_after
+from airferry.registry.access.visible import VisibleStore
+from airferry.registry.access.visitors import NotGrantedError
+from airferry.registry.audit import AuditLog
+from airferry.registry.audited import write_down
 from airferry.registry.body import Limits, expect_nothing_yet
-from airferry.registry.errors import UploadRangeError
+from airferry.registry.errors import DeletesDisabledError, NotWritableStoreError, ReadOnlyError
 from airferry.registry.handlers import blobs, listings, manifests, uploads
 from airferry.registry.handlers.call import IDENTITY, Call, refusal
 from airferry.registry.protocol import ReadableStore
@@ -35,7 +41,6 @@ from airferry.registry.routes import (
     repository_of,
 )
 from airferry.registry.under_way import UNDER_WAY, UnderWay
-from airferry.registry.upload import print_progress
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -59,11 +64,26 @@ _ANSWERS: Final[dict[tuple[type[Endpoint], str], tuple[Verb, Handler]]] = {
 }
 """The whole API: what each method of each endpoint wants to do, and who answers it. HEAD goes as GET."""
 
+_FORBIDDEN_BY: Final[dict[type[AirferryError], frozenset[Verb]]] = {
+    DeletesDisabledError: frozenset({Verb.DELETE}),
+    NotWritableStoreError: frozenset({Verb.PUSH, Verb.DELETE}),
+    ReadOnlyError: frozenset({Verb.PUSH, Verb.DELETE}),
+}
+"""What cannot be done at all where one of these was met."""
+
 
 class _Registry:
     """The one handler of the application."""
 
-    def __init__(self, store: ReadableStore, access: Access | None, limits: Limits, under_way: UnderWay) -> None:
+    def __init__(
+        self,
+        store: ReadableStore,
+        access: Access | None,
+        limits: Limits,
+        under_way: UnderWay,
+        audit: AuditLog | None,
+    ) -> None:
+        self._audit = audit
         self._under_way = under_way
         self._store = store
         self._access = access
@@ -79,12 +99,8 @@ class _Registry:
 
     async def _answer_and_log(self, request: web.Request) -> web.StreamResponse:
         started_s = time.monotonic()
-        endpoint: Endpoint | None = None
         try:
-            endpoint, trouble = _parse(request)
-            answer = await self._answer(request, endpoint, trouble)
-        except AirferryError as error:
-            answer = self._refuse(request, error, endpoint)
+            answer = await self._answer(request)
         except ConnectionError:
             _log(request, 499, 0, started_s)
             raise
@@ -96,37 +112,64 @@ class _Registry:
         _log(request, answer.status, _sent_bytes(answer), started_s)
         return answer
 
-    async def _answer(
-        self, request: web.Request, endpoint: Endpoint | None, trouble: AirferryError | None
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.rel_url.raw_path == TOKEN_PATH and self._access is not None:
+            return await give_token(request, self._access, self._limits.silence_s)
+        endpoint, trouble = _parse(request)
         method = "GET" if request.method == "HEAD" else request.method
         verb, handler = _ANSWERS.get((type(endpoint), method), (Verb.PULL, None)) if endpoint else (Verb.PING, None)
-        visitor = await self._admit(request, verb, repository_of(endpoint) if endpoint else None)
-        if trouble is not None:
-            raise trouble
-        if handler is None:
-            allowed = ", ".join(name for kind, name in _ANSWERS if kind is type(endpoint))
-            message = f"{request.method} is not possible here"
-            return refusal(405, WireCode.UNSUPPORTED, message, {"Allow": allowed})
-        return await handler(Call(request, self._store, visitor, self._limits), endpoint)
+        knock = knock_of(request, verb, repository_of(endpoint) if endpoint else None)
+        account: str | None = None
+        answer: web.StreamResponse
+        try:
+            visitor = await self._access.admit(knock) if self._access is not None else Everyone()
+            account = visitor.name
+            if trouble is not None:
+                raise trouble
+            assert endpoint is not None, "there is an endpoint or there is trouble"
+            if handler is None:
+                answer = _not_possible(request, endpoint)
+            else:
+                answer = await handler(self._call(request, visitor, verb), endpoint)
+        except AirferryError as error:
+            account = error.account if isinstance(error, NotGrantedError) else account
+            answer = await self._refuse(request, error, endpoint, knock)
+        if self._audit is not None:
+            await write_down(self._audit, knock, endpoint, account, answer)
+        return answer
 
-    async def _admit(self, request: web.Request, verb: Verb, path: str | None) -> Visitor:
-        if self._access is None:
-            return Everyone()
-        return await self._access.admit(request.headers.get("Authorization"), verb, path)
+    def _call(self, request: web.Request, visitor: Visitor, verb: Verb) -> Call:
+        store = VisibleStore(self._store, visitor) if verb is Verb.LIST and self._access is not None else self._store
+        return Call(request, store, visitor, self._limits)
 
-    def _refuse(self, request: web.Request, error: AirferryError, endpoint: Endpoint | None) -> web.StreamResponse:
+    async def _refuse(
+        self, request: web.Request, error: AirferryError, endpoint: Endpoint | None, knock: Knock
+    ) -> web.StreamResponse:
         status, code = refusal_of(error, endpoint)
         headers: dict[str, str] = {}
-        if status == 401 and self._access is not None:
-            headers["WWW-Authenticate"] = self._access.challenge
         if status == 429:
-            headers["Retry-After"] = "2"
-        if isinstance(error, UploadRangeError):
-            headers |= {"Range": print_progress(error.received_bytes), "Location": request.path}
+            headers["Retry-After"] = retry_after(error)
+        if status == 405 and endpoint is not None:
+            headers["Allow"] = _allowed(endpoint, _FORBIDDEN_BY.get(type(error), frozenset()))
         if status >= 500:
             logger.error("request failed: %s", error.message, extra={"code": error.code})
-        return refusal(status, code, error.message, headers)
+        answer = refusal(status, code, error.message, headers)
+        if status == 401 and self._access is not None:
+            for challenge in await self._access.challenges(knock, error):
+                answer.headers.add("WWW-Authenticate", challenge)
+        return answer
+
+
+def _not_possible(request: web.Request, endpoint: Endpoint) -> web.Response:
+    return refusal(
+        405, WireCode.UNSUPPORTED, f"{request.method} is not possible here", {"Allow": _allowed(endpoint, frozenset())}
+    )
+
+
+def _allowed(endpoint: Endpoint, without: frozenset[Verb]) -> str:
+    """Return the methods of an endpoint for the Allow header (RFC 9110 section 10.2.1), but for some verbs."""
+    names = [name for (kind, name), (verb, _) in _ANSWERS.items() if kind is type(endpoint) and verb not in without]
+    return ", ".join(["HEAD", *names] if "GET" in names else names)
 
 
 def _parse(request: web.Request) -> tuple[Endpoint | None, AirferryError | None]:
@@ -142,19 +185,21 @@ def make_app(
     access: Access | None = None,
     *,
     limits: Limits | None = None,
+    audit: AuditLog | None = None,
     middlewares: Sequence[Middleware] = (),
 ) -> web.Application:
     """Return the registry over ``store`` as an application; whoever calls this closes the store.
 
-    Without ``access`` everybody may do everything. A store without the write half refuses writes with 405.
+    Without ``access`` everybody may do everything; without ``audit`` nothing is written down. A store without the
+    write half refuses writes with 405.
     Serve it with :func:`airferry.registry.serve_app`, or with an ``aiohttp.web.AppRunner`` made with
     ``auto_decompress=False``, without which compressed bodies change their digest.
     """
     under_way = UnderWay()
-    registry = _Registry(store, access, limits or Limits(), under_way)
+    registry = _Registry(store, access, limits or Limits(), under_way, audit)
     app = web.Application(middlewares=middlewares)
     app[UNDER_WAY] = under_way
-    app.router.add_route("*", "/{tail:.*}", registry.answer, expect_handler=expect_nothing_yet)
+    app.router.add_route("*", r"/{tail:[\s\S]*}", registry.answer, expect_handler=expect_nothing_yet)
     return app
 
 

@@ -23,6 +23,10 @@ class Limits:
     """How long a client may send nothing in the middle of a body."""
     page: int = 10_000
     """The most names in one page of tags or repositories."""
+    can_delete: bool = True
+    """Whether tags, manifests and blobs may be deleted; otherwise every DELETE but of uploads is answered 405."""
+    is_read_only: bool = False
+    """Whether nothing at all may be changed; every write is then answered 405."""
 
 
 async def read_whole(request: web.Request, most_bytes: int, silence_s: float) -> bytes:

@@ -35,12 +35,8 @@ class MissingContentError(AirferryError):
     code = "malformed"
 
 
-class UploadInvalidError(MalformedError):
-    """An upload request that cannot be understood, such as a Content-Range that is not one."""
-
-
 class UploadRangeError(MalformedError):
-    """A chunk that does not begin where the upload ends, or that meets another writer of the same upload.
+    """A chunk that does not begin where the upload ends, says no range, or meets another writer of the upload.
 
     ``received_bytes`` is what the upload holds, so that the answer can tell the client where to go on.
     """
@@ -88,10 +84,20 @@ class NoSpaceError(AirferryError):
     code = "no-space"
 
 
+class DatabaseUnreachableError(AirferryError):
+    """The database that holds the registry's metadata does not answer."""
+
+    code = "unreachable"
+
+
 class DamagedError(AirferryError):
     """Stored content is missing or is not what its digest says, although a repository links it."""
 
     code = "damaged"
+
+
+class DamagedMetadataError(DamagedError):
+    """The metadata themselves are damaged: nobody knows what is there, so it cannot be called missing."""
 
 
 class InUseError(AirferryError):
@@ -102,6 +108,10 @@ class InUseError(AirferryError):
 
 class NotWritableStoreError(UnsupportedError):
     """A write request to a registry that only reads, such as a disk tree that is served as it is."""
+
+
+class DeletesDisabledError(UnsupportedError):
+    """A request to delete from a registry that was told to keep everything."""
 
 
 class CertificateError(AirferryError):

@@ -1,11 +1,11 @@
 """Making a registry's folder: CA, server certificate, users, settings.
 
-Files: ``registry.toml``, ``ca.crt`` and ``ca.key``, ``server.crt`` and ``server.key``, ``users.htpasswd``, and
-``admin-password`` when the password is ours. What is secret has mode 0600. ``registry.toml`` is written last, so a
-folder that has it is whole, and a run that was broken off can simply be started again.
+Files: ``registry.toml``, ``ca.crt`` and ``ca.key``, ``server.crt`` and ``server.key``, ``accounts.json``,
+``token-keys.json``, and ``admin-password`` when the password is ours. What is secret has mode 0600.
+``registry.toml`` is written last, so a folder that has it is whole, and a run that was broken off can simply be
+started again.
 """
 
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ from typing import Final
 
 import tomli_w
 
-from airferry.errors import UsageError
+from airferry.registry.access.accounts import check_user_name
+from airferry.registry.access.accounts_file import ACCOUNTS_FILE, write_first_account
+from airferry.registry.access.passwords import hash_password
+from airferry.registry.access.token_keys import write_first_keys
 from airferry.registry.certificates import make_ca, make_leaf
 from airferry.registry.disk import disk_errors
+from airferry.registry.durable import write_durably as write_durably
 from airferry.registry.errors import InUseError
-from airferry.registry.passwords import hash_password
-from airferry.registry.settings import CA_FILE, CONFIG_FILE, DEFAULT_LISTEN, USERS_FILE, parse_listen
+from airferry.registry.settings import CA_FILE, CONFIG_FILE, DEFAULT_LISTEN, parse_listen
 
 PASSWORD_FILE: Final = "admin-password"  # noqa: S105 - a file name
 CA_KEY_FILE: Final = "ca.key"
@@ -57,7 +60,7 @@ def init(
     InUseError when there is a registry already (nothing is changed), UsageError, ReadOnlyError, NoSpaceError.
     """
     parse_listen(listen)
-    _check_user(user)
+    check_user_name(user)
     if is_initialized(root):
         raise InUseError(
             f"{root} holds a registry already",
@@ -74,7 +77,8 @@ def init(
         write_durably(root / CA_FILE, ca.certificate_pem, 0o644)
         write_durably(root / "server.key", leaf.key_pem, 0o600)
         write_durably(root / "server.crt", leaf.certificate_pem + ca.certificate_pem, 0o644)
-        write_durably(root / USERS_FILE, f"{user}:{hashed}\n".encode(), 0o600)
+        write_first_account(root, user, hashed)
+        write_first_keys(root)
         if password is None:
             write_durably(root / PASSWORD_FILE, f"{chosen}\n".encode(), 0o600)
         write_durably(root / CONFIG_FILE, _config(listen), 0o644)
@@ -86,28 +90,8 @@ def _config(listen: str) -> bytes:
     fields = {
         "listen": listen,
         "tls": {"certificate": "server.crt", "key": "server.key"},
-        "access": {"users": USERS_FILE, "anonymous_pull": False},
+        "access": {"users": ACCOUNTS_FILE, "anonymous_pull": False},
     }
     return (
         b"# Written by `airferry registry init`. Paths are relative to this folder.\n" + tomli_w.dumps(fields).encode()
     )
-
-
-def _check_user(name: str) -> None:
-    if not name or len(name) > 255 or not name.isprintable() or ":" in name or name.startswith("#"):
-        raise UsageError(f"{name[:40]!r} cannot be a user name", hint="letters and digits, no colon")
-
-
-def write_durably(file: Path, content: bytes, mode: int) -> None:
-    """Write a whole file with ``mode`` from its first moment on, durable, replacing what is there. Raises OSError."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        temporary.rename(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -21,11 +21,11 @@ REFUSALS: Final[dict[type[AirferryError], tuple[int, str]]] = {
     errors.PageInvalidError: (400, PAGINATION_NUMBER_INVALID),
     errors.ManifestInvalidError: (400, WireCode.MANIFEST_INVALID),
     errors.MissingContentError: (400, WireCode.MANIFEST_BLOB_UNKNOWN),
-    errors.UploadInvalidError: (400, WireCode.BLOB_UPLOAD_INVALID),
     errors.UploadRangeError: (416, WireCode.BLOB_UPLOAD_INVALID),
     errors.SizeInvalidError: (400, WireCode.SIZE_INVALID),
     errors.TooLargeError: (413, WireCode.SIZE_INVALID),
     errors.StalledError: (408, WireCode.BLOB_UPLOAD_INVALID),
+    errors.DamagedMetadataError: (500, WireCode.UNKNOWN),
     ContentMismatchError: (400, WireCode.DIGEST_INVALID),
 }
 """Our own classes. What is not in here is decided by its code, in :data:`BY_CODE`."""
@@ -39,6 +39,7 @@ BY_CODE: Final[dict[str, tuple[int, str]]] = {
     "content-mismatch": (400, WireCode.DIGEST_INVALID),
     "read-only": (405, WireCode.UNSUPPORTED),
     "no-space": (507, WireCode.UNKNOWN),
+    "unreachable": (503, WireCode.UNKNOWN),
 }
 """By error code, so that a store of another room needs none of our classes."""
 
@@ -46,7 +47,8 @@ BY_CODE: Final[dict[str, tuple[int, str]]] = {
 def refusal_of(error: AirferryError, endpoint: Endpoint | None) -> tuple[int, str]:
     """Return status and wire code for ``error``, met while answering ``endpoint`` (None: no such endpoint).
 
-    Content that is damaged is answered as missing: a client then pushes or asks elsewhere, which heals it.
+    Content that is damaged is answered as missing: a client then pushes or asks elsewhere, which heals it. Damaged
+    metadata are not: nobody knows what is missing.
     """
     found = REFUSALS.get(type(error))
     if found is not None:

@@ -5,20 +5,20 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
 from airferry.errors import UsageError
-from airferry.registry.access import Access, Policy
+from airferry.registry.access import Access, AccountsFile, Door, Grants, TokenKeysFile, Tokens, pull_everywhere
 from airferry.registry.application import make_app
+from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
 from airferry.registry.certificates import server_context
 from airferry.registry.disk import disk_errors, in_thread
 from airferry.registry.errors import InUseError
-from airferry.registry.passwords import BasicAccess, Passwords
 from airferry.registry.protocol import ReadableStore
 from airferry.registry.settings import Settings, parse_listen
 from airferry.registry.store import RegistryStore
@@ -50,22 +50,46 @@ class Running:
 async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIterator[Running]:
     """Serve the registry in ``settings.root`` until the block ends; requests under way are then finished.
 
-    Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (users file).
+    Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (accounts, keys).
     """
     context = server_context(settings.tls) if settings.tls else None
-    passwords = await Passwords.read(settings.users) if settings.users else None
-    access = BasicAccess(passwords, Policy(settings.anonymous_pull)) if passwords else None
-    try:
+    audit = AuditLog(settings.root)
+    async with _door(settings, audit) as access:
         store = await in_thread(_open_store, settings)
         try:
-            await store.driver.sweep(STALE_UPLOAD_S)
-            async with serve_store(store, access, settings.listen, tls=context, limits=limits) as running:
+            if not settings.is_read_only:
+                await store.sweep_uploads(STALE_UPLOAD_S)
+            app = make_app(store, access, limits=_narrowed(limits or Limits(), settings), audit=audit)
+            async with serve_app(app, settings.listen, tls=context) as running:
                 yield running
         finally:
             await store.close()
-    finally:
-        if passwords is not None:
-            passwords.close()
+
+
+def _narrowed(limits: Limits, settings: Settings) -> Limits:
+    """Return ``limits`` less what the settings forbid."""
+    return replace(
+        limits,
+        is_read_only=limits.is_read_only or settings.is_read_only,
+        can_delete=limits.can_delete and settings.can_delete,
+    )
+
+
+@asynccontextmanager
+async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[Access | None]:
+    """Open accounts and keys; those of an older registry are made here from its htpasswd file."""
+    if settings.users is None:
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        accounts = await AccountsFile.open(settings.root, settings.users)
+        stack.callback(accounts.close)
+        keys = await TokenKeysFile.open(settings.root)
+        stack.callback(keys.close)
+        everybody = pull_everywhere() if settings.anonymous_pull else Grants()
+        door = Door(accounts, Tokens(keys), audit=audit, everybody=everybody)
+        stack.callback(door.close)
+        yield door
 
 
 @asynccontextmanager
@@ -134,7 +158,7 @@ def _open_store(settings: Settings) -> RegistryStore:
         with suppress(FileNotFoundError):
             probe.touch()
             probe.unlink()
-    return RegistryStore.on_disk(settings.root)
+    return RegistryStore.on_disk(settings.root, settings.database, is_read_only=settings.is_read_only)
 
 
 def _bind(listen: str) -> socket.socket:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airferry.oci.wire import parse_content_range
-from airferry.registry.errors import NotFoundError, SizeInvalidError, UploadInvalidError, UploadRangeError
+from airferry.registry.errors import NotFoundError, SizeInvalidError, UploadRangeError
 
 ALGORITHMS: Final = ("sha256", "sha512")
 """What content may be addressed by; the algorithms registered in the image-spec."""
@@ -40,15 +40,17 @@ class ChunkPromise:
 def accept_chunk(received_bytes: int, content_range: str | None, content_length: int | None) -> ChunkPromise:
     """Return what to expect of a chunk that comes to an upload holding ``received_bytes``.
 
-    A chunk without Content-Range goes to the end of the upload (a streamed upload). Raises
-    UploadInvalidError (no range at all), SizeInvalidError (range and length contradict each other) and
-    UploadRangeError (gap or replay); the upload is then as it was.
+    A chunk without Content-Range goes to the end of the upload (a streamed upload). Raises SizeInvalidError
+    (range and length contradict each other) and UploadRangeError (gap, replay, no range at all: Docker's API
+    wants 416 for each); the upload is then as it was.
     """
     if content_range is None:
         return ChunkPromise(received_bytes, content_length)
     span = parse_content_range(content_range)
     if span is None:
-        raise UploadInvalidError(f"the Content-Range {content_range[:80]!r} is not of the form 0-1023")
+        raise UploadRangeError(
+            f"the Content-Range {content_range[:80]!r} is not of the form 0-1023", received_bytes=received_bytes
+        )
     first, last = span
     size_bytes = last - first + 1
     if content_length is not None and content_length != size_bytes:

@@ -1,4 +1,4 @@
-"""The one writer of the metadata: a thread that makes short transactions, several pieces of work in each.
+"""The one writer of metadata in SQLite: a thread that makes short transactions, several pieces of work in each.
 
 Work that waits while a transaction is being synced to disk goes into the next one together, so that many
 pushes share one sync. Each piece has its own savepoint: one that fails takes nothing else with it.
@@ -13,10 +13,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from airferry.registry.errors import DamagedError, NoSpaceError, ReadOnlyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from airferry.registry.errors import DamagedMetadataError, NoSpaceError, ReadOnlyError
 
 _R = TypeVar("_R")
-Work = Callable[[sqlite3.Connection], _R]
+Work = Callable[[Connection], _R]
 """One piece of work; it may raise, and then leaves nothing behind."""
 
 _MOST_TOGETHER: Final = 256
@@ -25,6 +28,7 @@ _MOST_TOGETHER: Final = 256
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Work[Any]
+    is_lasting: bool
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
 
@@ -32,18 +36,22 @@ class _Job:
 class Writer:
     """Owns the writing connection. May serve several event loops at once."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._is_full_sync = True
         self._thread = Thread(target=self._run, name="airferry-registry-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Work[_R]) -> _R:
-        """Do ``work`` in a transaction; when this returns, its effect is durable and visible to readers."""
+    async def run(self, work: Work[_R], *, is_lasting: bool) -> _R:
+        """Do ``work`` in a transaction; when this returns, its effect is visible to readers.
+
+        What is lasting survives a power cut, too; the rest survives the end of the process.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_R] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future))
-        return await future
+        self._jobs.put(_Job(work, is_lasting, loop, future))
+        return await settled(future)
 
     def close(self) -> None:
         """Finish what was asked for, then stop. Closing twice is fine."""
@@ -73,42 +81,69 @@ class Writer:
             jobs.append(job)
         return jobs, False
 
-    def _transact(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+    def _transact(self, connection: Connection, jobs: list[_Job]) -> None:
+        driver = sqlite_of(connection)
         try:
             with translated():
-                connection.execute("BEGIN IMMEDIATE")
+                self._set_sync(driver, is_full=any(job.is_lasting for job in jobs))
+                driver.execute("BEGIN IMMEDIATE")
                 answers = [transact_one(connection, job.work) for job in jobs]
-                connection.execute("COMMIT")
+                driver.execute("COMMIT")
         except Exception as error:  # every waiter must hear of it, whatever it is
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if sqlite_of(connection).in_transaction:
+                driver.execute("ROLLBACK")
             answers = [error] * len(jobs)
         for job, answer in zip(jobs, answers, strict=True):
             _deliver(job, answer)
 
+    def _set_sync(self, driver: sqlite3.Connection, *, is_full: bool) -> None:
+        if is_full != self._is_full_sync:
+            driver.execute(f"PRAGMA synchronous = {'FULL' if is_full else 'NORMAL'}")
+            self._is_full_sync = is_full
 
-def transact_one(connection: sqlite3.Connection, work: Work[Any]) -> Any:
+
+def sqlite_of(connection: Connection) -> sqlite3.Connection:
+    """Return SQLite's own connection below SQLAlchemy's."""
+    driver: Any = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def transact_one(connection: Connection, work: Work[Any]) -> Any:
     """Do ``work`` inside a savepoint and return its result, or the error it raised."""
-    connection.execute("SAVEPOINT work")
+    driver = sqlite_of(connection)
+    driver.execute("SAVEPOINT work")
     try:
         result = work(connection)
-    except sqlite3.OperationalError:
-        raise  # the disk is full or broken: the whole transaction goes
     except Exception as error:  # handed to the one who asked
-        connection.execute("ROLLBACK TO work")
-        connection.execute("RELEASE work")
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
+            raise  # the disk is full or broken: the whole transaction goes
+        driver.execute("ROLLBACK TO work")
+        driver.execute("RELEASE work")
         return error
-    connection.execute("RELEASE work")
+    driver.execute("RELEASE work")
     return result
+
+
+async def settled(future: "asyncio.Future[_R]") -> _R:
+    """Wait for ``future``. A cancelled caller leaves only when it is done: others rely on what it holds until then."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        raise
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn SQLite's words for a full or read-only disk into our errors."""
+    """Turn SQLite's words for a full, read-only or damaged file into our errors."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        name = getattr(error, "sqlite_errorname", "")
+    except (sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        name = getattr(cause, "sqlite_errorname", None) or ""
         if name.startswith("SQLITE_FULL"):
             raise NoSpaceError(
                 "no space left for the registry's metadata", hint="free space on the registry's disk"
@@ -118,10 +153,8 @@ def translated() -> Iterator[None]:
                 "the registry's metadata cannot be written to",
                 hint="check owner, mode and mount options of the registry's folder",
             ) from error
-        raise
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-            raise DamagedError(
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise DamagedMetadataError(
                 "the registry's metadata are damaged", hint="put back metadata.sqlite from a copy; or mirror again"
             ) from error
         raise

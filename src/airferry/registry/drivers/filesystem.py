@@ -1,9 +1,9 @@
 """Content as files: ``blobs/sha256/ab/<hex>``, and uploads as files beside them under ``uploads/``.
 
 What is under ``blobs`` is whole: bytes are checked and synced before a file is renamed to its digest, and the
-folder is synced after. A crash leaves at most files under ``uploads``; the length of such a file is the state of
-its upload, so nothing else has to be kept. The hash of what was received is kept in memory as long as the
-process lives and is made again from the file when it is not there (after a restart, in another process).
+folder is synced after. A crash leaves at most files under ``uploads``, and content that nobody links yet.
+The lock on an upload's file says who writes to it; ``content.lock`` (see :mod:`~airferry.registry.drivers.range_lock`)
+keeps storing and collecting of one digest apart.
 """
 
 import asyncio
@@ -16,26 +16,16 @@ from time import monotonic, time
 from typing import Final
 from uuid import uuid4
 
-from airferry.oci import ContentMismatchError, Digest
-from airferry.oci.digest import Hasher, new_hasher
+from airferry.oci import Digest
+from airferry.oci.digest import is_digest
 from airferry.registry.disk import disk_errors, in_thread
+from airferry.registry.drivers.protocol import StoredObject
+from airferry.registry.drivers.range_lock import try_lock
 from airferry.registry.errors import NotFoundError, UploadRangeError
+from airferry.registry.hashing import Hashing
 
-_READ_BYTES: Final = 1024 * 1024
 _MOST_BUFFERS: Final = 512  # Linux takes 1024 buffers in one call
-_MOST_HASHES: Final = 4096
 _LOCK_POLL_S: Final = 0.02
-
-
-class _HashState:
-    """The hash of the first ``size_bytes`` of an upload, made with ``algorithm``."""
-
-    __slots__ = ("algorithm", "hasher", "size_bytes")
-
-    def __init__(self, algorithm: str) -> None:
-        self.algorithm = algorithm
-        self.hasher: Hasher = new_hasher(algorithm)
-        self.size_bytes = 0
 
 
 class FileUpload:
@@ -52,20 +42,28 @@ class FileUpload:
         """How many bytes the upload holds."""
         return self._received_bytes
 
-    async def append(self, chunks: Sequence[bytes]) -> None:
+    async def append(self, chunks: Sequence[bytes], hashing: Hashing) -> None:
         """Write ``chunks`` at the end and hash them, in one go in a disk thread."""
-        await in_thread(self._append, chunks)
+        await in_thread(self._append, chunks, hashing)
 
     async def cut(self, size_bytes: int) -> None:
         """Forget everything behind the first ``size_bytes``."""
         if size_bytes < self._received_bytes:
             await in_thread(self._cut, size_bytes)
 
-    async def commit(self, digest: Digest) -> None:
-        """Check, sync, rename to the digest, sync the folder."""
-        await in_thread(self._commit, digest)
+    async def sync(self) -> None:
+        """Wait until the disk has it all."""
+        await in_thread(self._sync)
 
-    def _append(self, chunks: Sequence[bytes]) -> None:
+    async def read(self, offset: int, size_bytes: int) -> bytes:
+        """Read a part of the file."""
+        return await in_thread(os.pread, self._descriptor, size_bytes, offset)
+
+    async def complete(self, digest: Digest) -> str:
+        """Sync, rename to the digest, sync the folder."""
+        return await in_thread(self._complete, digest)
+
+    def _append(self, chunks: Sequence[bytes], hashing: Hashing) -> None:
         start = self._received_bytes
         try:
             with disk_errors("receiving an upload"):
@@ -73,39 +71,22 @@ class FileUpload:
         except Exception:
             self._cut(start)
             raise
-        state = self._driver.hash_state(self._key)
-        if state is not None and state.size_bytes == start:
-            for chunk in chunks:
-                state.hasher.update(chunk)
-            state.size_bytes = end
+        for chunk in chunks:
+            hashing.update(chunk)
         self._received_bytes = end
 
     def _cut(self, size_bytes: int) -> None:
         os.ftruncate(self._descriptor, size_bytes)
         self._received_bytes = size_bytes
-        state = self._driver.hash_state(self._key)
-        if state is not None and state.size_bytes > size_bytes:
-            self._driver.forget_hash(self._key)
 
-    def _commit(self, digest: Digest) -> None:
-        found = self._hexdigest(digest.algorithm)
-        if found != digest.hex:
-            self._driver.remove_upload(self._key)
-            raise ContentMismatchError(f"the upload promised as {digest} has the digest {digest.algorithm}:{found}")
+    def _sync(self) -> None:
+        with disk_errors("receiving an upload"):
+            os.fdatasync(self._descriptor)
+
+    def _complete(self, digest: Digest) -> str:
         with disk_errors("storing a blob"):
             os.fsync(self._descriptor)
-            self._driver.name(self._driver.upload_file(self._key), digest)
-        self._driver.forget_hash(self._key)
-
-    def _hexdigest(self, algorithm: str) -> str:
-        state = self._driver.hash_state(self._key)
-        if state is not None and state.algorithm == algorithm and state.size_bytes == self._received_bytes:
-            return state.hasher.hexdigest()
-        hasher, offset = new_hasher(algorithm), 0
-        while block := os.pread(self._descriptor, _READ_BYTES, offset):
-            hasher.update(block)
-            offset += len(block)
-        return hasher.hexdigest()
+            return self._driver.name(self._driver.upload_file(self._key), digest)
 
 
 class FilesystemDriver:
@@ -117,17 +98,14 @@ class FilesystemDriver:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self._uploads = root / "uploads"
-        self._hashes: dict[str, _HashState] = {}
+        self._lock_file = root / "content.lock"
         with disk_errors(f"preparing {root}"):
             self._blobs.mkdir(exist_ok=True)
             self._uploads.mkdir(exist_ok=True)
 
-    async def begin(self, key: str, algorithm: str) -> None:
-        """Make the upload's file, and begin its hash with ``algorithm``."""
+    async def begin(self, key: str) -> None:
+        """Make the upload's file."""
         await in_thread(self._begin, key)
-        while len(self._hashes) >= _MOST_HASHES:
-            del self._hashes[next(iter(self._hashes))]
-        self._hashes[key] = _HashState(algorithm)
 
     @asynccontextmanager
     async def open_upload(self, key: str, *, patience_s: float) -> AsyncIterator[FileUpload]:
@@ -138,32 +116,46 @@ class FilesystemDriver:
         finally:
             os.close(descriptor)
 
-    async def upload_size(self, key: str) -> int:
-        """Return the length of the upload's file."""
+    async def upload_size(self, key: str, settled_bytes: int) -> int:
+        """Return the length of the upload's file as long as somebody writes to it."""
+        return await in_thread(self._upload_size, key, settled_bytes)
+
+    async def abort(self, key: str) -> None:
+        """Remove the upload's file; a writer that holds it cannot complete it any more."""
         try:
-            return (await in_thread(os.stat, self.upload_file(key))).st_size
+            await in_thread(self.upload_file(key).unlink)
         except FileNotFoundError:
             raise NotFoundError("no such upload") from None
 
-    async def abort(self, key: str) -> None:
-        """Remove the upload's file; a writer that holds it cannot commit it any more."""
-        if not await in_thread(self.remove_upload, key):
-            raise NotFoundError("no such upload")
-
-    async def put(self, digest: Digest, content: bytes) -> None:
+    async def put(self, digest: Digest, content: bytes) -> str:
         """Write, sync, rename, sync the folder."""
-        await in_thread(self._put, digest, content)
+        return await in_thread(self._put, digest, content)
 
-    async def stat(self, digest: Digest) -> int | None:
-        """Return the length of the file of ``digest``."""
+    async def stat(self, name: str) -> int | None:
+        """Return the length of the file ``name``."""
         try:
-            return (await in_thread(os.stat, self._file(digest))).st_size
+            return (await in_thread(os.stat, self._blobs / name)).st_size
         except FileNotFoundError:
             return None
 
-    async def open(self, digest: Digest) -> Path:
-        """Return the file of ``digest``, which may not be there."""
-        return self._file(digest)
+    async def open(self, name: str) -> Path:
+        """Return the file ``name``, which may not be there."""
+        return self._blobs / name
+
+    async def delete(self, name: str) -> bool:
+        """Remove the file. Its folder need not be synced: what comes back after a power cut is collected again."""
+        try:
+            with disk_errors("removing content"):
+                await in_thread((self._blobs / name).unlink)
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def list_older(self, before_s: float) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield the old files, one folder at a time."""
+        for folder in await in_thread(self._folders):
+            if found := await in_thread(_old_files, folder, before_s):
+                yield found
 
     async def sweep(self, older_than_s: float) -> int:
         """Remove upload files that nobody wrote to for ``older_than_s`` and that no process has locked."""
@@ -173,26 +165,30 @@ class FilesystemDriver:
         """Return where the upload ``key`` lies."""
         return self._uploads / key
 
-    def hash_state(self, key: str) -> _HashState | None:
-        """Return the hash of the upload so far, if this process has it."""
-        return self._hashes.get(key)
-
-    def forget_hash(self, key: str) -> None:
-        """Drop the hash of an upload; it can be made again from the file."""
-        self._hashes.pop(key, None)
-
-    def remove_upload(self, key: str) -> bool:
-        """Remove the upload's file; False when there is none."""
-        self.forget_hash(key)
+    @asynccontextmanager
+    async def holding(self, digest: Digest) -> AsyncIterator[None]:
+        """Wait until nobody collects ``digest``, and keep it from being collected."""
+        while (descriptor := await in_thread(try_lock, self._lock_file, digest, is_shared=True)) is None:  # noqa: ASYNC110 - other processes send no event
+            await asyncio.sleep(_LOCK_POLL_S)
         try:
-            self.upload_file(key).unlink()
-        except FileNotFoundError:
-            return False
-        return True
+            yield
+        finally:
+            os.close(descriptor)
 
-    def name(self, source: Path, digest: Digest) -> None:
-        """Rename a synced file to its digest and make that last."""
-        target = self._file(digest)
+    @asynccontextmanager
+    async def collecting(self, digest: Digest) -> AsyncIterator[bool]:
+        """Keep others from storing ``digest``, if nobody is at it."""
+        descriptor = await in_thread(try_lock, self._lock_file, digest, is_shared=False)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def name(self, source: Path, digest: Digest) -> str:
+        """Rename a synced file to its digest, make that last, and return the name."""
+        name = f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
+        target = self._blobs / name
         try:
             source.rename(target)
         except FileNotFoundError:
@@ -201,9 +197,10 @@ class FilesystemDriver:
             self._make_folder(target.parent)
             source.rename(target)
         _sync_folder(target.parent)
+        return name
 
-    def _file(self, digest: Digest) -> Path:
-        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
+    def _folders(self) -> list[Path]:
+        return sorted(folder for folder in self._blobs.glob("*/*") if folder.is_dir())
 
     def _make_folder(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,7 +211,22 @@ class FilesystemDriver:
         with disk_errors("beginning an upload"):
             os.close(os.open(self.upload_file(key), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
 
-    def _put(self, digest: Digest, content: bytes) -> None:
+    def _upload_size(self, key: str, settled_bytes: int) -> int:
+        try:
+            with self.upload_file(key).open("rb") as file:
+                size_bytes = os.fstat(file.fileno()).st_size
+                if size_bytes == settled_bytes:
+                    return size_bytes
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return size_bytes
+                # Its last writer was killed: what he had not settled will be cut off, what he had cut off is gone.
+                return min(size_bytes, settled_bytes)
+        except FileNotFoundError:
+            raise NotFoundError("no such upload") from None
+
+    def _put(self, digest: Digest, content: bytes) -> str:
         temporary = self._uploads / f"{uuid4()}.put"
         with disk_errors("storing a manifest"):
             try:
@@ -222,7 +234,7 @@ class FilesystemDriver:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                self.name(temporary, digest)
+                return self.name(temporary, digest)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -234,7 +246,7 @@ class FilesystemDriver:
                 return descriptor
             if monotonic() >= deadline_s:
                 raise UploadRangeError(
-                    "another request is writing to this upload", received_bytes=await self.upload_size(key)
+                    "another request is writing to this upload", received_bytes=await self.upload_size(key, 0)
                 )
             await asyncio.sleep(_LOCK_POLL_S)
 
@@ -290,6 +302,20 @@ def _write_all(descriptor: int, offset: int, chunks: Sequence[bytes]) -> int:
                 rest = rest[count:]
         offset += wanted
     return offset
+
+
+def _old_files(folder: Path, before_s: float) -> list[StoredObject]:
+    found: list[StoredObject] = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            text = f"{folder.parent.name}:{entry.name}"
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                # The time of the last change to the inode: that of naming it, not of writing it.
+                if is_digest(text) and status.st_ctime < before_s:
+                    name = f"{folder.parent.name}/{folder.name}/{entry.name}"
+                    found.append(StoredObject(name, Digest(text), status.st_size))
+    return found
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,46 +1,67 @@
 """What a place for bytes can do. It knows digests and uploads, and nothing of repositories.
 
-Every driver passes tests/registry/test_driver_contract.py. All calls may be made from any number of tasks,
-and, for drivers that keep things on disk, from several processes on one root.
+A driver names what it stores as suits it: files by digest; where renaming is copying, by upload. Whoever stores
+keeps the name beside the digest (the table ``contents``) and comes back with it. Every driver passes
+tests/registry/test_driver_contract.py. All calls may be made from any number of tasks, and, for drivers that keep
+things on disk, from several processes on one root.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from airferry.oci import Digest
+from airferry.registry.hashing import Hashing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Something a driver keeps, whether or not the metadata know of it."""
+
+    name: str
+    digest: Digest
+    size_bytes: int
 
 
 class UploadHandle(Protocol):
-    """One upload, held by one writer at a time; see :meth:`Driver.open_upload`."""
+    """One upload, held by one writer at a time; see :meth:`UploadSpace.open_upload`."""
 
     @property
     def received_bytes(self) -> int:
         """How many bytes the upload holds."""
         ...
 
-    async def append(self, chunks: Sequence[bytes]) -> None:
-        """Add ``chunks`` at the end, hashed on the way. On an error the upload holds what it held before."""
+    async def append(self, chunks: Sequence[bytes], hashing: Hashing) -> None:
+        """Add ``chunks`` at the end and to ``hashing``. On an error both hold what they held before."""
         ...
 
     async def cut(self, size_bytes: int) -> None:
         """Forget everything behind the first ``size_bytes``."""
         ...
 
-    async def commit(self, digest: Digest) -> None:
-        """Make the upload the content of ``digest``: checked, durable, then named. The upload is gone after.
+    async def sync(self) -> None:
+        """Make what the upload holds durable, so that its hash may be kept."""
+        ...
 
-        Raises ContentMismatchError, and then, too, the upload is gone. Content that is there already is
-        replaced by these verified bytes, which heals it if it was damaged.
+    async def read(self, offset: int, size_bytes: int) -> bytes:
+        """Return bytes from ``offset`` (in bytes) on, fewer at the end, none behind it."""
+        ...
+
+    async def complete(self, digest: Digest) -> str:
+        """Make the upload content, durable and then named, and return its name. The upload is gone after.
+
+        The caller has checked ``digest`` and is :meth:`ContentSpace.holding` it. Content of the same name is
+        replaced by these verified bytes, which heals it if it was damaged. Raises NotFoundError when it was aborted.
         """
         ...
 
 
-class Driver(Protocol):
-    """A place that holds content by digest, and uploads that are not content yet."""
+class UploadSpace(Protocol):
+    """Where uploads are while they are not content yet."""
 
-    async def begin(self, key: str, algorithm: str) -> None:
+    async def begin(self, key: str) -> None:
         """Begin an upload named ``key`` (see :func:`airferry.registry.upload.upload_key`)."""
         ...
 
@@ -49,26 +70,53 @@ class Driver(Protocol):
         writer does not let go of it within ``patience_s``."""
         ...
 
-    async def upload_size(self, key: str) -> int:
-        """Return how many bytes the upload holds, without holding it. Raises NotFoundError."""
+    async def upload_size(self, key: str, settled_bytes: int) -> int:
+        """Return how many bytes the upload holds: ``settled_bytes``, or what its writer has got so far.
+
+        Raises NotFoundError.
+        """
         ...
 
     async def abort(self, key: str) -> None:
         """Forget an upload. Raises NotFoundError."""
         ...
 
-    async def put(self, digest: Digest, content: bytes) -> None:
-        """Store small content whose digest the caller has checked: durable before this returns."""
-        ...
-
-    async def stat(self, digest: Digest) -> int | None:
-        """Return the size in bytes of stored content, None if there is none."""
-        ...
-
-    async def open(self, digest: Digest) -> Path | bytes:
-        """Return where the content of ``digest`` lies; nothing is read here."""
-        ...
-
     async def sweep(self, older_than_s: float) -> int:
         """Forget uploads that nobody touched for ``older_than_s``; return how many. None in use is hurt."""
         ...
+
+
+class ContentSpace(Protocol):
+    """Where content is, each under a name of the driver's own."""
+
+    async def put(self, digest: Digest, content: bytes) -> str:
+        """Store small content whose digest the caller has checked: durable before this returns its name."""
+        ...
+
+    async def stat(self, name: str) -> int | None:
+        """Return the size in bytes of stored content, None if there is none."""
+        ...
+
+    async def open(self, name: str) -> Path | bytes:
+        """Return where stored content lies; nothing is read here."""
+        ...
+
+    async def delete(self, name: str) -> bool:
+        """Remove stored content; False when there is none. The caller is :meth:`collecting` its digest."""
+        ...
+
+    def list_older(self, before_s: float) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield, in portions, all content that was stored before ``before_s`` (seconds since 1970)."""
+        ...
+
+    def holding(self, digest: Digest) -> AbstractAsyncContextManager[None]:
+        """Keep content of this digest from being collected between storing and linking it. Any number may."""
+        ...
+
+    def collecting(self, digest: Digest) -> AbstractAsyncContextManager[bool]:
+        """Keep others from storing this digest meanwhile; gives False, without waiting, when somebody is at it."""
+        ...
+
+
+class Driver(UploadSpace, ContentSpace, Protocol):
+    """A place that holds content, and uploads that are not content yet."""

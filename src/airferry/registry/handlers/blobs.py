@@ -40,13 +40,16 @@ async def get_blob(call: Call, endpoint: BlobAt) -> web.StreamResponse:
 
 async def delete_blob(call: Call, endpoint: BlobAt) -> web.StreamResponse:
     """Remove a blob from this repository only."""
-    await call.writable.delete_blob(endpoint.path, endpoint.digest)
+    await call.deletable.delete_blob(endpoint.path, endpoint.digest)
     return web.Response(status=202)
 
 
 def _wanted(request: web.Request, blob: StoredBlob) -> tuple[int, int] | None:
-    """Return the range asked for, None for the whole; raises ValueError when there is no such byte."""
-    said = request.headers.get("Range")
+    """Return the range asked for, None for the whole; raises ValueError when there is no such byte.
+
+    Only a GET has ranges (RFC 9110 section 14.2); a HEAD is always answered for the whole.
+    """
+    said = request.headers.get("Range") if request.method == "GET" else None
     condition = request.headers.get("If-Range")
     if said is None or (condition is not None and condition.strip() != etag(blob.digest)):
         return None

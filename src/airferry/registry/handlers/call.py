@@ -12,7 +12,7 @@ from airferry.oci import Digest
 from airferry.oci.wire import print_errors
 from airferry.registry.access import Visitor
 from airferry.registry.body import Limits
-from airferry.registry.errors import NotWritableStoreError, PageInvalidError
+from airferry.registry.errors import DeletesDisabledError, NotWritableStoreError, PageInvalidError
 from airferry.registry.protocol import ReadableStore, WritableStore
 
 JSON: Final = "application/json"
@@ -33,11 +33,22 @@ class Call:
     @property
     def writable(self) -> WritableStore:
         """The store, if it can be written to; raises NotWritableStoreError (405) otherwise."""
+        if self.limits.is_read_only:
+            raise NotWritableStoreError(
+                "this registry is read-only at the moment", hint="its administrator has switched off changes"
+            )
         if isinstance(self.store, WritableStore):
             return self.store
         raise NotWritableStoreError(
             "this registry only reads", hint="push to a registry that was started with `airferry registry serve`"
         )
+
+    @property
+    def deletable(self) -> WritableStore:
+        """The store, if it can be deleted from; raises NotWritableStoreError, DeletesDisabledError (405) otherwise."""
+        if not self.limits.can_delete:
+            raise DeletesDisabledError("this registry deletes nothing", hint="its administrator has switched it off")
+        return self.writable
 
     @property
     def is_head(self) -> bool:
@@ -68,6 +79,16 @@ def refusal(status: int, code: str, message: str, headers: dict[str, str] | None
     return web.Response(status=status, body=print_errors(code, message), content_type=JSON, headers=headers)
 
 
+def last_of(request: web.Request) -> str | None:
+    """Return the ``last`` parameter: where the page before ended.
+
+    It is cut off before a NUL, which not every database can compare with: no name holds one, so that the same
+    names stand behind what is left of it.
+    """
+    said = request.query.get("last")
+    return said.partition("\0")[0] if said is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which part of a list is asked for: at most ``limit`` names behind ``after``."""
@@ -86,7 +107,7 @@ class Page:
             limit = min(int(said[:20]), most)
         else:
             raise PageInvalidError(f"n={said[:40]!r} is not a number of at least 0")
-        return cls(limit, call.request.query.get("last"))
+        return cls(limit, last_of(call.request))
 
     def link(self, names: Sequence[str], path: str) -> dict[str, str]:
         """Return the Link header when ``names``, asked for with one more than ``limit``, go on behind this page."""

@@ -13,9 +13,10 @@ from airferry.oci import Digest
 from airferry.oci.reference import is_repository_path
 from airferry.registry.access import Verb
 from airferry.registry.body import read_batches
-from airferry.registry.errors import DigestInvalidError, SizeInvalidError
-from airferry.registry.handlers.call import Call
+from airferry.registry.errors import DigestInvalidError, SizeInvalidError, UploadRangeError
+from airferry.registry.handlers.call import Call, refusal
 from airferry.registry.protocol import OpenUpload
+from airferry.registry.refusals import refusal_of
 from airferry.registry.routes import UploadAt, Uploads
 from airferry.registry.upload import ALGORITHMS, ChunkPromise, accept_chunk, check_progress, print_progress
 
@@ -45,9 +46,12 @@ async def begin(call: Call, endpoint: Uploads) -> web.StreamResponse:
 
 async def receive(call: Call, endpoint: UploadAt) -> web.StreamResponse:
     """Take a chunk, or a stream of any length, at the end of an upload."""
-    async with call.writable.open_upload(endpoint.path, endpoint.upload_id) as upload:
-        await _receive(call, upload, _promise(call, upload))
-        return _progress(202, endpoint.path, endpoint.upload_id, upload.received_bytes)
+    try:
+        async with call.writable.open_upload(endpoint.path, endpoint.upload_id) as upload:
+            await _receive(call, upload, _promise(call, upload))
+            return _progress(202, endpoint.path, endpoint.upload_id, upload.received_bytes)
+    except UploadRangeError as error:
+        return _out_of_order(endpoint, error)
 
 
 async def finish(call: Call, endpoint: UploadAt) -> web.StreamResponse:
@@ -56,9 +60,12 @@ async def finish(call: Call, endpoint: UploadAt) -> web.StreamResponse:
     if "digest" not in call.request.query:
         raise DigestInvalidError("an upload is finished with ?digest=")
     digest = _digest(call.request.query["digest"])
-    async with store.open_upload(endpoint.path, endpoint.upload_id) as upload:
-        await _receive(call, upload, _promise(call, upload))
-        await upload.finish(digest)
+    try:
+        async with store.open_upload(endpoint.path, endpoint.upload_id) as upload:
+            await _receive(call, upload, _promise(call, upload))
+            await upload.finish(digest)
+    except UploadRangeError as error:
+        return _out_of_order(endpoint, error)
     return _created(endpoint.path, digest)
 
 
@@ -122,9 +129,18 @@ def _created(path: str, digest: Digest) -> web.Response:
 
 
 def _progress(status: int, path: str, upload_id: str, received_bytes: int) -> web.Response:
-    headers = {
+    return web.Response(status=status, headers=_upload_headers(path, upload_id, received_bytes))
+
+
+def _out_of_order(endpoint: UploadAt, error: UploadRangeError) -> web.Response:
+    """Refuse a chunk and say where the upload goes on."""
+    headers = _upload_headers(endpoint.path, endpoint.upload_id, error.received_bytes)
+    return refusal(*refusal_of(error, endpoint), error.message, headers)
+
+
+def _upload_headers(path: str, upload_id: str, received_bytes: int) -> dict[str, str]:
+    return {
         "Location": f"/v2/{path}/blobs/uploads/{upload_id}",
         "Range": print_progress(received_bytes),
         "Docker-Upload-UUID": upload_id,
     }
-    return web.Response(status=status, headers=headers)

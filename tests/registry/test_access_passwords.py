@@ -1,0 +1,207 @@
+"""Passwords, how their checks are remembered, and how guesses are slowed."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airferry.errors import MalformedError, UsageError
+from airferry.registry.access import Credentials
+from airferry.registry.access import passwords as module
+from airferry.registry.access.passwords import PasswordChecks, Verdict, hash_password, parse_htpasswd
+from airferry.registry.access.throttle import ACCOUNT_PACE, ADDRESS_PACE, SlowedError, Throttle
+from airferry.registry.errors import ThrottledError
+
+from .guarded import Clock, quick_hash
+
+HASH = quick_hash("correct horse")
+GOOD = Credentials("admin", "correct horse")
+BAD = Credentials("admin", "wrong")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def checks(clock: Clock) -> Iterator[PasswordChecks]:
+    made = PasswordChecks(clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The hashes that bcrypt was asked about."""
+    asked: list[bytes] = []
+    real = module.bcrypt.checkpw
+
+    def counted(password: bytes, hashed: bytes) -> bool:
+        asked.append(hashed)
+        return real(password, hashed)
+
+    monkeypatch.setattr(module.bcrypt, "checkpw", counted)
+    return asked
+
+
+async def test_bcrypt_runs_once_for_many_requests_and_never_again(checks: PasswordChecks, runs: list[bytes]) -> None:
+    verdicts = await asyncio.gather(*(checks.check(GOOD, HASH) for _ in range(50)))
+    assert set(verdicts) == {Verdict.RIGHT}
+    assert checks.recall(GOOD, HASH) is Verdict.KNOWN
+    assert len(runs) == 1
+
+
+async def test_a_wrong_one_is_remembered_for_a_while(checks: PasswordChecks, runs: list[bytes], clock: Clock) -> None:
+    assert checks.recall(BAD, HASH) is None
+    assert await checks.check(BAD, HASH) is Verdict.WRONG
+    assert checks.recall(BAD, HASH) is Verdict.KNOWN_WRONG
+    clock.now += 61
+    assert checks.recall(BAD, HASH) is None
+    assert len(runs) == 1
+
+
+async def test_with_another_hash_nothing_is_remembered(checks: PasswordChecks) -> None:
+    """A changed password counts at once, in both directions."""
+    other = quick_hash("wrong")
+    await checks.check(GOOD, HASH)
+    await checks.check(BAD, HASH)
+    assert checks.recall(GOOD, other) is None and checks.recall(BAD, other) is None
+    assert await checks.check(BAD, other) is Verdict.RIGHT
+
+
+async def test_an_unknown_name_costs_what_a_known_one_costs(checks: PasswordChecks, runs: list[bytes]) -> None:
+    others = [quick_hash("a"), quick_hash("b")]
+    for name in ("who", "who", "else"):
+        assert await checks.check(Credentials(name, "a"), None, others) is Verdict.WRONG
+    assert len(runs) == 3 and runs[0] == runs[1], "the same hash for the same name: time tells nothing"
+    assert {hashed.decode() for hashed in runs} <= set(others)
+    assert await checks.check(Credentials("who", "x"), None) is Verdict.WRONG
+    assert len(runs) == 4, "and also where there is no account at all"
+
+
+async def test_a_flood_is_refused_and_who_was_right_before_still_gets_in(checks: PasswordChecks) -> None:
+    assert await checks.check(GOOD, HASH) is Verdict.RIGHT
+    flood = [asyncio.create_task(checks.check(Credentials("admin", str(n)), HASH)) for n in range(70)]
+    await asyncio.sleep(0)
+    assert checks.recall(GOOD, HASH) is Verdict.KNOWN
+    checks.close()
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert sum(isinstance(answer, ThrottledError) for answer in answers) == 6
+    assert Verdict.RIGHT not in answers
+
+
+@pytest.mark.parametrize("password", ["x" * 73, "nul\0", ""])
+async def test_impossible_passwords_are_wrong_and_cannot_be_set(checks: PasswordChecks, password: str) -> None:
+    assert await checks.check(Credentials("admin", password), HASH) is Verdict.WRONG
+    with pytest.raises(UsageError):
+        hash_password(password)
+
+
+async def test_seventy_two_right_bytes_and_one_more_are_wrong(checks: PasswordChecks) -> None:
+    hashed = quick_hash("x" * 72)
+    assert await checks.check(Credentials("admin", "x" * 73), hashed) is Verdict.WRONG
+
+
+async def test_a_hash_that_is_cut_short_lets_nobody_in(checks: PasswordChecks) -> None:
+    assert await checks.check(GOOD, HASH[:-5]) is Verdict.WRONG
+
+
+def test_users_are_read_from_a_file_as_apache_writes_it() -> None:
+    apache = "$2y$05$" + "a" * 53
+    assert parse_htpasswd(f"# users\n\nadmin:{HASH}\nbob:{apache}\n", "f") == {"admin": HASH, "bob": apache}
+    for bad in ("admin", "admin:$apr1$x", ":x", "admin:plain", "admin:$2y$\u00e4"):
+        with pytest.raises(MalformedError, match="line 1 of users"):
+            parse_htpasswd(bad, "users")
+
+
+@pytest.mark.outsider
+async def test_what_apaches_own_program_writes_is_right(checks: PasswordChecks, tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    process = await asyncio.create_subprocess_exec("htpasswd", "-cbB", str(file), "admin", "correct horse", stderr=-3)
+    assert await process.wait() == 0
+    assert await checks.check(GOOD, parse_htpasswd(file.read_text(), "f")["admin"]) is Verdict.RIGHT
+
+
+# Slowing.
+
+
+def guesses(throttle: Throttle, clock: Clock, address: str, seconds: int, name: str = "admin") -> int:
+    """How many guesses get through in so many seconds, at ten a second."""
+    through = 0
+    for _ in range(10 * seconds):
+        try:
+            throttle.guess(address, name)
+            through += 1
+        except SlowedError as slowed:
+            assert 0 < slowed.retry_after_s <= ADDRESS_PACE.longest_s
+        clock.now += 0.1
+    return through
+
+
+def test_one_address_gets_slower_and_slower(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    first = guesses(throttle, clock, "192.0.2.1", 60, "a")
+    assert first <= ACCOUNT_PACE.free + 12
+    later = sum(guesses(throttle, clock, "192.0.2.1", 60, f"n{n}") for n in range(10))
+    assert later <= 20 + 600 / ADDRESS_PACE.longest_s + 10, "with other names, too"
+
+
+def test_one_account_is_guarded_against_many_addresses_that_guess_on(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    through = 0
+    for _ in range(60):
+        for host in range(10):
+            through += guesses(throttle, clock, f"198.51.100.{host}", 1)
+    assert through <= ACCOUNT_PACE.free + 600 / ACCOUNT_PACE.longest_s + 20
+
+
+def test_the_owner_is_not_locked_out_while_others_guess(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    guesses(throttle, clock, "198.51.100.7", 120)
+    throttle.guess("192.0.2.1", "admin")
+    throttle.succeeded("192.0.2.1", "admin")
+    guesses(throttle, clock, "198.51.100.7", 120)
+    throttle.guess("192.0.2.1", "admin")
+    with pytest.raises(SlowedError):
+        throttle.guess("198.51.100.7", "admin")
+
+
+def test_the_owner_who_mistyped_waits_for_seconds_only(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    guesses(throttle, clock, "198.51.100.7", 600)
+    throttle.guess("192.0.2.1", "admin")
+    with pytest.raises(SlowedError) as slowed:
+        throttle.guess("192.0.2.1", "admin")
+    assert slowed.value.retry_after_s <= ACCOUNT_PACE.longest_s
+    clock.now += slowed.value.retry_after_s
+    throttle.guess("192.0.2.1", "admin")
+
+
+def test_failures_are_forgotten_and_success_costs_nothing(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    for _ in range(200):
+        throttle.guess("192.0.2.1", "admin")
+        throttle.succeeded("192.0.2.1", "admin")
+    guesses(throttle, clock, "192.0.2.9", 600)
+    clock.now += 901
+    for _ in range(ACCOUNT_PACE.free):
+        throttle.guess("192.0.2.9", "admin")
+
+
+def test_who_owns_a_whole_ipv6_network_is_one_guesser(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    through = sum(guesses(throttle, clock, f"2001:db8::{n:x}", 1, f"n{n}") for n in range(1, 60))
+    assert through < 40
+    throttle.guess("2001:db8:0:1::1", "somebody")
+
+
+def test_no_number_of_addresses_or_names_fills_the_memory(clock: Clock) -> None:
+    throttle = Throttle(clock)
+    for number in range(30_000):
+        throttle.guess(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
+        throttle.succeeded(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
+    for number in range(30_000):
+        throttle.guess(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
+    assert len(throttle._failures) <= 10_000 and len(throttle._trusted) <= 10_000
