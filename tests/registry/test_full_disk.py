@@ -1,7 +1,6 @@
 """A disk that is full, and one that cannot be written to: real ones, of a few MiB."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from airferry.registry import RegistryStore, Settings, init, serve
 from airferry.registry.drivers import FilesystemDriver
 from airferry.registry.errors import NoSpaceError, ReadOnlyError
 from airferry.registry.hashing import Hashing
+from machine import may_mount, mounting
 
 from .conftest import Client, image
 
@@ -21,14 +21,9 @@ MIB = 1024 * 1024
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "airferry-test", folder], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small disk needs root")
-    try:
+    with may_mount(folder):
+        mounting("-t", "tmpfs", "-o", "size=8m", "airferry-test", folder)
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
@@ -113,7 +108,7 @@ async def test_metadata_that_do_not_fit_are_507_and_recover(registry: Client, di
 async def test_a_read_only_disk_is_an_error_that_says_so(disk: Path) -> None:
     init(disk / "registry", ["localhost"])
     settings = Settings.read(disk / "registry", listen="127.0.0.1:0")
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    mounting("-o", "remount,ro", disk)
     with pytest.raises(ReadOnlyError) as refused:
         async with serve(settings):
             pass
