@@ -223,8 +223,10 @@ class Door:
         elif knock.verb is Verb.LIST:
             fields["scope"] = "registry:catalog:*"
         match error:
-            case ScopeMissingError():
+            case ScopeMissingError(also_pull=source):
                 fields["error"] = "insufficient_scope"
+                if source is not None:
+                    fields["scope"] += f" repository:{source}:pull"
             case TokenInvalidError():
                 fields["error"] = "invalid_token"
         return "Bearer " + ",".join(f'{name}="{value}"' for name, value in fields.items())
