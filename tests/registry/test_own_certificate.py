@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from airferry.registry import OwnCertificate
+from airferry.errors import UsageError
+from airferry.registry import OwnCertificate, add_hosts, init
 from airferry.registry.errors import CertificateError
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)
@@ -121,6 +122,14 @@ def test_a_certificate_that_signed_itself_is_its_own_ca(read: Callable[..., OwnC
 @pytest.mark.parametrize("hosts", [("mirror.example.com",), ("MIRROR.example.com", "x.apps.example.com")])
 def test_names_are_covered_as_clients_see_it(hosts: tuple[str, ...], read: Callable[..., OwnCertificate]) -> None:
     assert read(SERVER.pem + MIDDLE.pem, SERVER.key_pem(), ROOT.pem, hosts).hosts == hosts
+
+
+def test_a_wildcard_covers_the_host_that_serve_is_told(tmp_path: Path, read: Callable[..., OwnCertificate]) -> None:
+    own = read(SERVER.pem + MIDDLE.pem, SERVER.key_pem(), ROOT.pem)
+    init(tmp_path / "r", own.hosts, password="irrelevant", own=own)
+    assert add_hosts(tmp_path / "r", ["x.apps.example.com", "mirror.example.com"]) == ()
+    with pytest.raises(UsageError, match="no name can be added"):
+        add_hosts(tmp_path / "r", ["mirror.example.org"])
 
 
 def bad(

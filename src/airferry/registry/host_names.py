@@ -1,6 +1,7 @@
 """The names a registry's certificate is for: reading them, and adding some to a registry that is there."""
 
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def add_hosts(root: Path, hosts: Sequence[str]) -> tuple[str, ...]:
     assert files is not None, "it is read with TLS"
     known = certified_hosts(files)
     wanted = dict.fromkeys(str(general_name(host).value) for host in hosts)
-    added = tuple(name for name in wanted if name not in {host.lower() for host in known})
+    added = tuple(name for name in wanted if not covers(known, name))
     if added:
         ca, key = our_pair(root, files)
         leaf = make_leaf(ca, [*known, *added], datetime.now(UTC), key=key)
@@ -78,3 +79,26 @@ def subject_names(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress))
+
+
+def covers(names: Iterable[str], host: str) -> bool:
+    """Whether one of ``names`` is ``host``, or a wildcard for its first part (RFC 6125 section 6.4.3).
+
+    Raises UsageError where ``host`` is none.
+    """
+    wanted = str(general_name(host).value)
+    for name in names:
+        if name.lower() == wanted:
+            return True
+        first, dot, rest = wanted.partition(".")
+        if name.startswith("*.") and first and dot and name[2:].lower() == rest and not _is_address(wanted):
+            return True
+    return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -4,9 +4,8 @@ What is checked is what Go's crypto/x509 and OpenSSL demand of a server: a key t
 alternative names, a chain that leads to a CA, dates, purpose, no SHA-1.
 """
 
-import ipaddress
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from airferry.registry.certificates import general_name
 from airferry.registry.disk import disk_errors
 from airferry.registry.errors import CertificateError
-from airferry.registry.host_names import subject_names
+from airferry.registry.host_names import covers, subject_names
 
 _WEAK: Final = (hashes.SHA1, hashes.MD5)
 _MOST_BYTES: Final = 1024 * 1024
@@ -127,33 +125,13 @@ def _check_names(leaf: x509.Certificate, file: Path, hosts: Sequence[str]) -> tu
             f"the certificate {file} has no subject alternative name (SAN)",
             hint="have it issued again with the host names as SAN: clients do not look at the common name",
         )
-    missing = [host for host in hosts if not _covers(names, host)]
+    missing = [host for host in hosts if not covers(names, host)]
     if missing:
         raise CertificateError(
             f"the certificate {file} is not for {', '.join(missing)}; it is for {', '.join(names)}",
             hint="have it issued again with these names as SAN, or give other names with --host",
         )
     return tuple(dict.fromkeys(hosts)) or names
-
-
-def _covers(names: Iterable[str], host: str) -> bool:
-    """Whether one of ``names`` is ``host``, or a wildcard for its first part (RFC 6125 section 6.4.3)."""
-    wanted = str(general_name(host).value)
-    for name in names:
-        if name.lower() == wanted:
-            return True
-        first, dot, rest = wanted.partition(".")
-        if name.startswith("*.") and first and dot and name[2:].lower() == rest and not _is_address(wanted):
-            return True
-    return False
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_purpose(leaf: x509.Certificate, file: Path) -> None:
