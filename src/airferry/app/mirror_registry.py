@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from airferry.app.tree_store import TreeStore
 from airferry.registry import (
     CA_FILE,
     DEFAULT_LISTEN,
+    GRACE_S,
     PASSWORD_FILE,
     AccountsFile,
     Provisioned,
@@ -80,10 +82,13 @@ async def serve_registry(
     use_auth: bool = True,
     is_read_only: bool = False,
     can_delete: bool = True,
+    access_log_to: str | None = None,
+    grace_s: float = GRACE_S,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
     """Serve the registry in ``root``, making it first where there is none; says what was made."""
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    settings = Settings.read(
+    reread = partial(
+        Settings.read,
         root,
         listen=listen,
         use_tls=use_tls,
@@ -91,7 +96,7 @@ async def serve_registry(
         is_read_only=is_read_only,
         can_delete=can_delete,
     )
-    async with serve(settings) as running:
+    async with serve(reread(), reread=reread, access_log_to=access_log_to, grace_s=grace_s) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made
 
@@ -104,7 +109,7 @@ async def describe_registry(root: Path, running: Running, *, use_auth: bool = Tr
         **_address(running),
         "root": str(root),
         "hosts": list(certified_hosts(settings.tls)) if settings.tls else [],
-        "caCertificate": str(root / CA_FILE) if settings.tls else None,
+        "caCertificate": str(root / CA_FILE) if settings.tls and (root / CA_FILE).exists() else None,
         "users": await _user_names(root) if settings.users else None,
         "passwordFile": str(password_file) if settings.users and password_file.exists() else None,
     }

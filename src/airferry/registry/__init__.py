@@ -22,32 +22,49 @@ from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
 from airferry.registry.certificates import make_ca, make_leaf, server_context
 from airferry.registry.host_names import add_hosts, certified_hosts
+from airferry.registry.metadata.counting import Holdings, Stock
+from airferry.registry.operation.control import ask_serving
+from airferry.registry.operation.counting import count_stored
+from airferry.registry.operation.expiry import CertificateFacts, expiry_warnings, read_ca_facts, read_facts
+from airferry.registry.operation.last_runs import read_last_run
+from airferry.registry.operation.live import Reloaded
+from airferry.registry.operation.own_certificate import OwnCertificate
+from airferry.registry.operation.renewing import Renewed, install_certificate, renew
+from airferry.registry.operation.systemd_unit import SystemdUnit, systemd_unit
 from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
 from airferry.registry.provision import PASSWORD_FILE, Provisioned, init, is_initialized
 from airferry.registry.routes import parse_endpoint, repository_of
-from airferry.registry.server import Running, refuse_address, serve, serve_app, serve_store
+from airferry.registry.server import GRACE_S, Running, refuse_address, serve, serve_app, serve_store
 from airferry.registry.settings import CA_FILE, DEFAULT_LISTEN, Settings, TlsFiles
 from airferry.registry.store import RegistryStore
 
 __all__ = [
     "CA_FILE",
     "DEFAULT_LISTEN",
+    "GRACE_S",
     "PASSWORD_FILE",
     "Access",
     "AccountsFile",
     "AuditLog",
+    "CertificateFacts",
     "Door",
     "Everyone",
     "Grants",
+    "Holdings",
     "Limits",
+    "OwnCertificate",
     "Permission",
     "Provisioned",
     "ReadableStore",
     "RegistryStore",
+    "Reloaded",
+    "Renewed",
     "Running",
     "Settings",
+    "Stock",
     "StoredBlob",
     "StoredManifest",
+    "SystemdUnit",
     "TlsFiles",
     "TokenKeysFile",
     "Tokens",
@@ -55,17 +72,26 @@ __all__ = [
     "Visitor",
     "WritableStore",
     "add_hosts",
+    "ask_serving",
     "certified_hosts",
+    "count_stored",
+    "expiry_warnings",
     "init",
+    "install_certificate",
     "is_initialized",
     "make_app",
     "make_ca",
     "make_leaf",
     "parse_endpoint",
+    "read_ca_facts",
+    "read_facts",
+    "read_last_run",
     "refuse_address",
+    "renew",
     "repository_of",
     "serve",
     "serve_app",
     "serve_store",
     "server_context",
+    "systemd_unit",
 ]

@@ -4,21 +4,24 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from airferry.errors import UsageError
 from airferry.registry.access import Access, AccountsFile, Door, Grants, TokenKeysFile, Tokens, pull_everywhere
-from airferry.registry.application import make_app
+from airferry.registry.application import change_limits, make_app
 from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
-from airferry.registry.certificates import server_context
 from airferry.registry.disk import disk_errors, in_thread
 from airferry.registry.errors import InUseError
+from airferry.registry.operation.access_log import access_log
+from airferry.registry.operation.live import Reloaded
+from airferry.registry.operation.operated import GuardedBy, Operated
 from airferry.registry.protocol import ReadableStore
 from airferry.registry.settings import Settings, parse_listen
 from airferry.registry.store import RegistryStore
@@ -30,40 +33,88 @@ STALE_UPLOAD_S: Final = 24 * 3600
 _BODY_BUFFER_BYTES: Final = 512 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024  # room for the tokens of large directories
 _DRAIN_S: Final = 3.0
-_STOP_S: Final = 10.0
+GRACE_S: Final = 10.0
 """How long a stop waits for requests. An upload that takes longer keeps what came, and goes on after a restart."""
 
+_PARK_S: Final = 30.0  # what came of such uploads has to reach the disk
 _CANCEL_S: Final = 1.0
 _BACKLOG: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that accepts connections. ``url`` is where, with the port that was really taken."""
+    """A server that accepts connections. ``url`` is where, with the port that was really taken.
+
+    ``reload`` reads certificate and settings again, see :class:`Live`; None where there are none.
+    """
 
     url: str
     port: int
     is_tls: bool
+    reload: Callable[[], Awaitable[Reloaded]] | None = None
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIterator[Running]:
-    """Serve the registry in ``settings.root`` until the block ends; requests under way are then finished.
+async def serve(
+    settings: Settings,
+    *,
+    limits: Limits | None = None,
+    reread: Callable[[], Settings] | None = None,
+    access_log_to: str | None = None,
+    grace_s: float = GRACE_S,
+) -> AsyncIterator[Running]:
+    """Serve the registry in ``settings.root`` until the block ends; requests under way then have ``grace_s``.
 
+    ``reread`` gives the settings of a later moment, for a reload; ``access_log_to`` is a file or ``-`` for stdout.
     Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (accounts, keys).
     """
-    context = server_context(settings.tls) if settings.tls else None
     audit = AuditLog(settings.root)
-    async with _door(settings, audit) as access:
+    async with _door(settings, audit) as guarded:
         store = await in_thread(_open_store, settings)
         try:
             if not settings.is_read_only:
                 await store.sweep_uploads(STALE_UPLOAD_S)
-            app = make_app(store, access, limits=_narrowed(limits or Limits(), settings), audit=audit)
-            async with serve_app(app, settings.listen, tls=context) as running:
-                yield running
+            with access_log(access_log_to) as log:
+
+                def apply(changed: Settings) -> None:
+                    change_limits(app, _narrowed(limits or Limits(), changed))
+                    store.is_read_only = changed.is_read_only
+                    if guarded is not None:
+                        guarded.door.let_everybody(_everybody(changed))
+
+                operated = Operated(
+                    settings, store.metadata, guarded, reread=reread or _as_given(settings), apply=apply, log=log
+                )
+                app = make_app(
+                    store,
+                    guarded.door if guarded else None,
+                    limits=_narrowed(limits or Limits(), settings),
+                    audit=audit,
+                    pages=operated.pages,
+                    observers=operated.observers,
+                )
+                async with (
+                    serve_app(app, settings.listen, tls=operated.tls, grace_s=grace_s) as running,
+                    operated.reachable(running.url, app[UNDER_WAY]),
+                ):
+                    yield replace(running, reload=operated.reload)
         finally:
             await store.close()
+
+
+def _as_given(settings: Settings) -> Callable[[], Settings]:
+    """Return what reads the file again and lets nothing be that ``settings`` switched off."""
+    return partial(
+        Settings.read,
+        settings.root,
+        listen=settings.listen,
+        use_tls=settings.tls is not None,
+        use_auth=settings.users is not None,
+    )
+
+
+def _everybody(settings: Settings) -> Grants:
+    return pull_everywhere() if settings.anonymous_pull else Grants()
 
 
 def _narrowed(limits: Limits, settings: Settings) -> Limits:
@@ -76,7 +127,7 @@ def _narrowed(limits: Limits, settings: Settings) -> Limits:
 
 
 @asynccontextmanager
-async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[Access | None]:
+async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[GuardedBy | None]:
     """Open accounts and keys; those of an older registry are made here from its htpasswd file."""
     if settings.users is None:
         yield None
@@ -86,10 +137,9 @@ async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[Access | N
         stack.callback(accounts.close)
         keys = await TokenKeysFile.open(settings.root)
         stack.callback(keys.close)
-        everybody = pull_everywhere() if settings.anonymous_pull else Grants()
-        door = Door(accounts, Tokens(keys), audit=audit, everybody=everybody)
+        door = Door(accounts, Tokens(keys), audit=audit, everybody=_everybody(settings))
         stack.callback(door.close)
-        yield door
+        yield GuardedBy(door, accounts, keys)
 
 
 @asynccontextmanager
@@ -108,9 +158,16 @@ async def serve_store(
 
 @asynccontextmanager
 async def serve_app(
-    app: web.Application, listen: str = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
+    app: web.Application,
+    listen: str = "127.0.0.1:0",
+    *,
+    tls: ssl.SSLContext | None = None,
+    grace_s: float = GRACE_S,
 ) -> AsyncIterator[Running]:
-    """Serve an application made by :func:`make_app`, alone or wrapped. Raises InUseError, UsageError."""
+    """Serve an application made by :func:`make_app`, alone or wrapped. Raises InUseError, UsageError.
+
+    When the block ends, requests have ``grace_s`` to finish; what takes longer is broken off, uploads where they are.
+    """
     listener = _bind(listen)
     runner = web.AppRunner(
         app,
@@ -132,7 +189,7 @@ async def serve_app(
         yield Running(f"{'https' if tls else 'http'}://{shown}:{port}", port, tls is not None)
     finally:
         try:
-            await _stop(site, app)
+            await _stop(site, app, grace_s)
         finally:
             await runner.cleanup()
             listener.close()
@@ -143,12 +200,13 @@ def refuse_address(listen: str) -> None:
     _bind(listen).close()
 
 
-async def _stop(site: web.SockSite | None, app: web.Application) -> None:
-    """Take no new connections, and let the requests under way finish."""
+async def _stop(site: web.SockSite | None, app: web.Application, grace_s: float) -> None:
+    """Take no new connections, let the requests under way finish, and park what does not."""
     if site is not None:
         await site.stop()
         if UNDER_WAY in app:
-            await app[UNDER_WAY].finish(_STOP_S)
+            await app[UNDER_WAY].finish(grace_s)
+            await app[UNDER_WAY].park(_PARK_S)
 
 
 def _open_store(settings: Settings) -> RegistryStore:

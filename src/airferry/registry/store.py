@@ -59,7 +59,8 @@ class RegistryStore:
         self.storage = Storage(driver, metadata, clock)
         self._clock = clock
         self._patience_s = patience_s
-        self._is_read_only = is_read_only
+        self.is_read_only = is_read_only
+        """Whether nothing is noted of what is read. May be changed at any time."""
         self._manifests = _ManifestCache()
 
     @classmethod
@@ -103,7 +104,7 @@ class RegistryStore:
         Who is told that a blob is here need not push it: it is then kept as if he had.
         """
         content, idle_since_s = await self.metadata.read(reading.find_blob, path, digest)
-        if not self._is_read_only:
+        if not self.is_read_only:
             await self._note_use(path, digest, idle_since_s)
         await self._check_size(digest, content)
         return StoredBlob(digest, content.size_bytes, await self.driver.open(content.object_name))

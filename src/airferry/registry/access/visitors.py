@@ -22,6 +22,7 @@ class Verb(StrEnum):
     PULL = "pull"
     PUSH = "push"
     DELETE = "delete"
+    ADMINISTER = "administer"
 
 
 @dataclass(frozen=True, slots=True)
