@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from airferry.app.media import require_tree
+from airferry.app.registry_upkeep import changed_upkeep
 from airferry.app.release_records import refuse_unverified
 from airferry.app.tree_store import TreeStore
 from airferry.registry import (
@@ -80,8 +81,12 @@ async def serve_registry(
     use_auth: bool = True,
     is_read_only: bool = False,
     can_delete: bool = True,
+    upkeep: Mapping[str, str | None] | None = None,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
-    """Serve the registry in ``root``, making it first where there is none; says what was made."""
+    """Serve the registry in ``root``, making it first where there is none; says what was made.
+
+    ``upkeep`` are the words for :func:`airferry.app.registry_upkeep.changed_upkeep`. Raises UsageError for wrong ones.
+    """
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     settings = Settings.read(
         root,
@@ -91,6 +96,8 @@ async def serve_registry(
         is_read_only=is_read_only,
         can_delete=can_delete,
     )
+    if upkeep is not None:
+        settings = replace(settings, upkeep=changed_upkeep(settings.upkeep, **upkeep))
     async with serve(settings) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made

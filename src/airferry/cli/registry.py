@@ -3,12 +3,13 @@
 import asyncio
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
 import click
 
-from airferry.cli import registry_tokens, registry_users
+from airferry.cli import registry_tokens, registry_upkeep, registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -86,9 +87,11 @@ def init(
 @click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
 @click.option("--read-only", is_flag=True, help="Refuse every push and delete, and note nothing of what is read.")
 @click.option("--no-delete", is_flag=True, help="Refuse to delete tags, manifests and blobs.")
+@registry_upkeep.upkeeps
 @says()
 def serve(
     saying: OutputOptions,
+    upkeep: registry_upkeep.UpkeepOptions,
     root: Path,
     listen: str | None,
     hosts: tuple[str, ...],
@@ -111,7 +114,13 @@ def serve(
     ):
         if given:
             _say(f"warning: {text}; for labs only")
-    flags = _Flags(use_tls=not no_tls, use_auth=not no_auth, is_read_only=read_only, can_delete=not no_delete)
+    flags = _Flags(
+        use_tls=not no_tls,
+        use_auth=not no_auth,
+        is_read_only=read_only,
+        can_delete=not no_delete,
+        upkeep=asdict(upkeep),
+    )
     run(_serve(root, listen, hosts, saying.form, flags))
 
 
@@ -120,6 +129,7 @@ class _Flags(TypedDict):
     use_auth: bool
     is_read_only: bool
     can_delete: bool
+    upkeep: dict[str, str | None]
 
 
 async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
@@ -154,3 +164,5 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
 
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)
+for _upkeep_command in (registry_upkeep.gc,):
+    command.add_command(_upkeep_command)

@@ -23,9 +23,7 @@ from airferry.registry.protocol import ReadableStore
 from airferry.registry.settings import Settings, parse_listen
 from airferry.registry.store import RegistryStore
 from airferry.registry.under_way import UNDER_WAY
-
-STALE_UPLOAD_S: Final = 24 * 3600
-"""Uploads that nobody touched for this long are forgotten at the start."""
+from airferry.registry.upkeep import STALE_UPLOAD_S, looked_after
 
 _BODY_BUFFER_BYTES: Final = 512 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024  # room for the tokens of large directories
@@ -60,8 +58,10 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIte
             if not settings.is_read_only:
                 await store.sweep_uploads(STALE_UPLOAD_S)
             app = make_app(store, access, limits=_narrowed(limits or Limits(), settings), audit=audit)
-            async with serve_app(app, settings.listen, tls=context) as running:
-                yield running
+            async with AsyncExitStack() as stack:
+                if not settings.is_read_only:
+                    await stack.enter_async_context(looked_after(store, settings.root, settings.upkeep))
+                yield await stack.enter_async_context(serve_app(app, settings.listen, tls=context))
         finally:
             await store.close()
 

@@ -32,8 +32,9 @@ from airferry.registry.uploading import LinkingUpload
 
 _CACHE_BYTES: Final = 32 * 1024 * 1024
 _CACHED_MANIFEST_BYTES: Final = 1024 * 1024
-TOUCH_S: Final = 900.0
-"""How old the note may be of when a blob without a manifest was asked for last. Grace periods are longer."""
+TOUCH_S: Final = 1.0
+"""How old the note may be of when a blob without a manifest was asked for last: a grace period is shorter by so much
+for who is told that he need not push it. What a manifest needs is never noted, so pulls write nothing."""
 
 _SWEPT_TOGETHER: Final = 100
 METADATA_FILE: Final = "metadata.sqlite"
