@@ -116,7 +116,7 @@ async def test_nothing_runs_where_it_is_switched_off(tmp_path: Path) -> None:
     async with looked_after(store, tmp_path, UpkeepSettings(gc_interval_s=None, scrub_interval_s=None)):
         assert asyncio.all_tasks() == before
     async with looked_after(store, tmp_path, UpkeepSettings()):
-        assert len(asyncio.all_tasks() - before) == 1
+        assert len(asyncio.all_tasks() - before) == 2
     assert asyncio.all_tasks() == before
     await store.close()
 

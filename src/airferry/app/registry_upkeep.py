@@ -1,17 +1,22 @@
 """``registry gc`` and ``registry scrub``: looking after a registry, whether or not it is served at the same time."""
 
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from airferry.app.narration import Narrator
+from airferry.errors import UsageError
 from airferry.quantities import parse_duration, print_binary_size, print_duration
 from airferry.registry import RegistryStore, Settings
 from airferry.registry.collecting import CollectionPolicy
 from airferry.registry.disk import in_thread
-from airferry.registry.upkeep import collect_and_note
+from airferry.registry.metadata import damage
+from airferry.registry.scrubbing import Pace
+from airferry.registry.upkeep import collect_and_note, scrub_and_note
 from airferry.registry.upkeep_settings import NEVER, OFF, UpkeepSettings, parse_optional, parse_rate
 
 logger = logging.getLogger(__name__)
@@ -22,8 +27,18 @@ SHORT_GRACE_S: Final = 900.0
 
 @asynccontextmanager
 async def opened_store(root: Path) -> AsyncIterator[tuple[Settings, RegistryStore]]:
-    """Open the registry in ``root`` beside whoever serves it. Raises ``not-found`` where there is none."""
+    """Open the registry in ``root`` beside whoever serves it.
+
+    Raises ``not-found`` where there is none, UsageError for root where the registry is another's: what root makes
+    there, its owner could not change.
+    """
     settings = Settings.read(root)
+    owner = (await in_thread(root.stat)).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise UsageError(
+            f"the registry in {root} belongs to another user",
+            hint=f"run this as its owner: sudo -u '#{owner}' airferry …",
+        )
     store = await in_thread(RegistryStore.on_disk, root, settings.database)
     try:
         yield settings, store
@@ -63,6 +78,36 @@ def print_garbage(document: dict[str, Any]) -> str:
         f"{document['objects']} stored objects {size}, {document['links']} unused blobs left their repositories, "
         f"{document['manifests']} untagged manifests, {document['uploads']} abandoned uploads\n"
     )
+
+
+async def scrub_content(root: Path, rate: str | None, narrator: Narrator) -> dict[str, Any]:
+    """Re-hash everything that is stored, and return what ``state/scrub.json`` says then."""
+    async with opened_store(root) as (settings, store):
+        speed = settings.upkeep.scrub_rate if rate is None else None if rate == OFF else parse_rate(rate)
+        objects, size_bytes = await store.metadata.read(damage.total)
+        narrator.phase("scrubbing", steps=objects, size_bytes=size_bytes)
+        told: Callable[[int], None] = lambda size: narrator.advance(steps=1, size_bytes=size)  # noqa: E731
+        return await scrub_and_note(store, root, Pace(speed), told)
+
+
+def print_scrubbed(document: dict[str, Any]) -> str:
+    """Return the text of ``registry scrub``."""
+    lines = [
+        f"Re-hashed {document['objects']} objects, {print_binary_size(document['bytes'])}: "
+        + (f"{document['damaged']} damaged" if document["damaged"] else "all whole")
+    ]
+    for found in document["found"]:
+        lines.append(
+            f"{found['digest']} {found['state']}" + (f", now {found['quarantine']}" * bool(found["quarantine"]))
+        )
+        for image in found["images"]:
+            tags = f" ({', '.join(image['tags'])})" if image["tags"] else ""
+            lines.append(f"  breaks {image['repository']}@{image['digest']}{tags}")
+        if not found["images"]:
+            lines.append(f"  no image needs it; in {', '.join(found['repositories']) or 'no repository'}")
+    if document["damaged"]:
+        lines.append("Push or mirror these images again: what is damaged is asked for again, the rest is not.")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def changed_upkeep(

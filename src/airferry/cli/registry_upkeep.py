@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from airferry.cli.command import OcCommand, run
+from airferry.cli.command import OcCommand, finish, run
 from airferry.cli.options import OutputOptions, says, taking
 from airferry.cli.output import print_answer
+from airferry.cli.progress import ProgressForm, new_narrator
 from airferry.cli.registry_accounts import ROOT
+from airferry.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +67,32 @@ def gc(saying: OutputOptions, root: Path, dry_run: bool, grace: str | None, unta
     if warning is not None:
         print(f"warning: {warning}", file=sys.stderr)
     print_answer(print_garbage(document), document, saying.form)
+
+
+@click.command("scrub", cls=OcCommand)
+@ROOT
+@click.option(
+    "--rate",
+    metavar="32MiB|off",
+    help="How much is read a second; off is as fast as it goes. By default as in registry.toml, or 32MiB.",
+)
+@says()
+def scrub(saying: OutputOptions, root: Path, rate: str | None) -> None:
+    """Re-hash all content, also while the registry is served, and name the images that damage breaks (exit 1).
+
+    What is damaged is moved to ROOT/quarantine and answered as missing from then on; pushing it again heals it. The
+    result stands in ROOT/state/scrub.json, too.
+
+    \b
+    Example:
+      airferry registry scrub --root /srv/registry --rate 100MiB
+    """
+    from airferry.app.registry_upkeep import print_scrubbed, scrub_content
+
+    narrator = new_narrator(ProgressForm(saying.progress))
+    try:
+        document = run(scrub_content(root, rate, narrator))
+    finally:
+        narrator.done()
+    print_answer(print_scrubbed(document), document, saying.form)
+    finish(ExitCode.USER if document["damaged"] else ExitCode.DONE)

@@ -16,7 +16,8 @@ from typing import Any, Final
 from airferry.errors import AirferryError
 from airferry.registry.collecting import Collected, CollectionPolicy
 from airferry.registry.disk import in_thread
-from airferry.registry.state_files import GC, alone, finished_s, print_time, read_state, write_state
+from airferry.registry.scrubbing import Pace, Told, scrub
+from airferry.registry.state_files import GC, SCRUB, alone, finished_s, print_time, read_state, write_state
 from airferry.registry.store import RegistryStore
 from airferry.registry.upkeep_settings import UpkeepSettings
 
@@ -56,6 +57,30 @@ async def collect_and_note(
     return document | {"dryRun": is_dry_run}
 
 
+async def scrub_and_note(
+    store: RegistryStore, root: Path, pace: Pace, told: Told = lambda size_bytes: None
+) -> dict[str, Any]:
+    """Re-hash everything once, note the result in ``state/scrub.json``, and return that document."""
+    started_s = time()
+    found = await scrub(store.storage, pace, told)
+    for damage in found.damaged:
+        hit = [f"{image.repository}@{image.digest}" for image in damage.images]
+        logger.error("stored content is %s", damage.state, extra={"digest": damage.digest, "images": hit})
+    now_s = time()
+    document = {
+        "startedAt": print_time(started_s),
+        "finishedAt": print_time(now_s),
+        "durationSeconds": round(now_s - started_s, 3),
+        "objects": found.objects,
+        "bytes": found.size_bytes,
+        "damaged": len(found.damaged),
+        "found": [damage.as_json() for damage in found.damaged],
+    }
+    await in_thread(write_state, root, SCRUB, document)
+    logger.info("content re-hashed", extra={"objects": found.objects, "damaged": len(found.damaged)})
+    return document
+
+
 @asynccontextmanager
 async def looked_after(store: RegistryStore, root: Path, settings: UpkeepSettings) -> AsyncIterator[None]:
     """Do all upkeep that ``settings`` want, as long as the block runs."""
@@ -63,6 +88,9 @@ async def looked_after(store: RegistryStore, root: Path, settings: UpkeepSetting
     if settings.gc_interval_s is not None:
         policy = CollectionPolicy(settings.gc_grace_s, settings.untagged_after_s)
         tasks.append(Task(GC, settings.gc_interval_s, lambda: collect_and_note(store, root, policy)))
+    if settings.scrub_interval_s is not None:
+        pace = Pace(settings.scrub_rate)
+        tasks.append(Task(SCRUB, settings.scrub_interval_s, lambda: scrub_and_note(store, root, pace)))
     running = [asyncio.ensure_future(keep_running(root, task)) for task in tasks]
     try:
         yield

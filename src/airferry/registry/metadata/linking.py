@@ -34,9 +34,13 @@ _FIND_REPOSITORY = Statement(select(repositories.c.id).where(repositories.c.path
 _NEW_REPOSITORY = Statement(
     lambda insert: insert(repositories).values(path=bindparam("path")).returning(repositories.c.id)
 )
-_STORE = Statement(_upsert(contents, "object_name", "size_bytes", "idle_since_s"))
+_STORE = Statement(_upsert(contents, "object_name", "size_bytes", "idle_since_s", "damaged_s"))
 _LINK_BLOB = Statement(_upsert(blobs, "idle_since_s"))
-_HAS_BLOB = Statement(select(blobs.c.digest).where(*_HERE))
+_HAS_BLOB = Statement(
+    select(blobs.c.digest)
+    .select_from(blobs.join(contents, contents.c.digest == blobs.c.digest))
+    .where(*_HERE, contents.c.damaged_s.is_(None))
+)
 _LINK_MANIFEST = Statement(_upsert(manifests, "media_type", "subject", "artifact_type", "annotations", "idle_since_s"))
 _REFER = Statement(_upsert(references, "target"))
 _TAG = Statement(_upsert(tags, "digest"))
@@ -191,6 +195,7 @@ def _store(connection: Connection, digest: Digest, content: Content, now_s: floa
         object_name=content.object_name,
         size_bytes=content.size_bytes,
         idle_since_s=now_s,
+        damaged_s=None,  # these bytes were just verified: whatever was wrong is healed
     )
 
 
