@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import click
 
-from airferry.cli import registry_tokens, registry_upkeep, registry_users
+from airferry.cli import registry_content, registry_tokens, registry_upkeep, registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -164,5 +164,5 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
 
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)
-for _upkeep_command in (registry_upkeep.gc, registry_upkeep.scrub):
+for _upkeep_command in (registry_upkeep.gc, registry_upkeep.scrub, registry_content.import_tree):
     command.add_command(_upkeep_command)

@@ -1,8 +1,8 @@
 """Scrubbing: every stored object is read and hashed again, at a bounded rate, while the registry serves.
 
 What is damaged is looked at once more when nobody else is at it, marked, and moved aside: from then on it is answered
-as missing, by GET and HEAD, in every process, and a manifest that needs it is refused, so that a client pushes it again.
-Pushing it again, whole and verified, heals it.
+as missing, by GET and HEAD, in every process, and a manifest that needs it is refused, so that clients push it again,
+which, whole and verified, heals it.
 """
 
 import asyncio
