@@ -1,5 +1,6 @@
 """What every driver promises. A new driver is one line in DRIVERS."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -209,11 +210,20 @@ async def test_what_is_quarantined_is_gone_but_kept_aside(driver: Driver) -> Non
 
 
 async def test_nothing_is_deleted_while_everything_is_preserved(driver: Driver) -> None:
-    async with driver.deleting() as first, driver.deleting() as second, driver.preserving() as third:
-        assert (first, second, third) == (True, True, False)
-    async with driver.preserving() as first, driver.deleting() as second, driver.preserving() as third:
-        assert (first, second, third) == (True, False, False)
-        async with driver.holding(Digest.of(b"content")):
-            await driver.put(Digest.of(b"content"), b"content")
+    async def preserve() -> tuple[bool, bool, bool]:
+        async with driver.preserving() as first, driver.deleting() as second, driver.preserving() as third:
+            async with driver.holding(Digest.of(b"content")):
+                await driver.put(Digest.of(b"content"), b"content")
+            return first, second, third
+
+    async with driver.deleting() as first, driver.deleting() as second:
+        assert (first, second) == (True, True)
+        preserving = asyncio.create_task(preserve())
+        begins = True
+        while begins:  # who waits is not overtaken for ever
+            async with driver.deleting() as begins:
+                await asyncio.sleep(0)
+        assert not preserving.done()
+    assert await preserving == (True, False, False)
     async with driver.deleting() as again:
         assert again

@@ -164,5 +164,11 @@ async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> N
 
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)
-for _upkeep_command in (registry_upkeep.gc, registry_upkeep.scrub, registry_content.import_tree):
+for _upkeep_command in (
+    registry_upkeep.gc,
+    registry_upkeep.scrub,
+    registry_content.import_tree,
+    registry_content.backup,
+    registry_content.restore,
+):
     command.add_command(_upkeep_command)

@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic, time
 from typing import Final
@@ -21,12 +21,13 @@ from airferry.oci.digest import is_digest
 from airferry.registry.disk import disk_errors, in_thread
 from airferry.registry.drivers.adopting import bring, verify_and_sync
 from airferry.registry.drivers.protocol import Adopted, StoredObject
-from airferry.registry.drivers.range_lock import EVERYTHING, place_of, try_lock
+from airferry.registry.drivers.range_lock import EVERYTHING, GATE, place_of, try_lock
 from airferry.registry.errors import NotFoundError, UploadRangeError
 from airferry.registry.hashing import Hashing
 
 _MOST_BUFFERS: Final = 512  # Linux takes 1024 buffers in one call
 _LOCK_POLL_S: Final = 0.02
+_GATE_ATTEMPTS: Final = 30
 _ADOPTED: Final = ".adopt"
 
 
@@ -194,15 +195,26 @@ class FilesystemDriver:
 
     @asynccontextmanager
     async def deleting(self) -> AsyncIterator[bool]:
-        """Share the lock on everything."""
-        async with self._locked(EVERYTHING, is_shared=True) as is_locked:
+        """Share the lock on everything, unless a backup waits for it."""
+        async with AsyncExitStack() as stack:
+            async with self._locked(GATE, is_shared=True) as is_open:
+                shared = self._locked(EVERYTHING, is_shared=True)
+                is_locked = is_open and await stack.enter_async_context(shared)
             yield is_locked
 
     @asynccontextmanager
     async def preserving(self) -> AsyncIterator[bool]:
-        """Take the lock on everything."""
-        async with self._locked(EVERYTHING, is_shared=False) as is_locked:
-            yield is_locked
+        """Close the gate, and wait for the lock on everything."""
+        for _ in range(_GATE_ATTEMPTS):  # who passes it is in the way for a moment, another backup for longer
+            async with self._locked(GATE, is_shared=False) as is_closed:
+                while is_closed:
+                    async with self._locked(EVERYTHING, is_shared=False) as is_locked:
+                        if is_locked:
+                            yield True
+                            return
+                    await asyncio.sleep(_LOCK_POLL_S)
+            await asyncio.sleep(_LOCK_POLL_S)
+        yield False
 
     def name(self, source: Path, digest: Digest) -> str:
         """Rename a synced file to its digest, make that last, and return the name."""

@@ -190,11 +190,13 @@ class MemoryDriver:
     @asynccontextmanager
     async def preserving(self) -> AsyncIterator[bool]:
         """Let nobody delete."""
-        if self._deleters or self._is_preserved:
+        if self._is_preserved:
             yield False
             return
         self._is_preserved = True
         try:
+            while self._deleters:  # noqa: ASYNC110 - whoever deletes may run in another loop
+                await asyncio.sleep(0)
             yield True
         finally:
             self._is_preserved = False

@@ -155,11 +155,14 @@ class KeepingSpace(Protocol):
         ...
 
     def deleting(self) -> AbstractAsyncContextManager[bool]:
-        """Announce that content will be deleted. Any number may; gives False, without waiting, during a backup."""
+        """Announce that content will be deleted. Any number may; gives False at once when others preserve it."""
         ...
 
     def preserving(self) -> AbstractAsyncContextManager[bool]:
-        """Keep all content from being deleted; gives False, without waiting, when somebody deletes or preserves."""
+        """Keep all content from being deleted, when those who are at it are done; nobody begins meanwhile.
+
+        Gives False, soon, when another does the same.
+        """
         ...
 
 

@@ -20,6 +20,9 @@ _HEX_DIGITS = 15
 EVERYTHING: Final = 1 << 61
 """A byte that no digest says: who deletes anything shares it, who keeps everything has it alone."""
 
+GATE: Final = EVERYTHING + 1
+"""Another: who is about to delete passes here, who wants everything closes it and waits for those behind it."""
+
 
 def place_of(digest: Digest) -> int:
     """Return the byte that stands for a digest."""
