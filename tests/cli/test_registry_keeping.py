@@ -1,4 +1,4 @@
-"""``registry gc``, ``scrub`` and ``import``, beside a server of the same root and without one."""
+"""``registry gc``, ``scrub``, ``import``, ``backup`` and ``quota``: beside a server of the same root and without."""
 
 import json
 import os
@@ -193,3 +193,45 @@ def test_words_that_are_no_duration_or_size_are_refused(root: Path, words: tuple
 def test_serve_takes_the_times_of_its_upkeep(root: Path) -> None:
     run = registry(root, "serve", "--gc-interval", "sometimes")
     assert (run.code, "error[usage]" in run.err) == (1, True)
+
+
+def test_a_backup_beside_a_server_is_restored_elsewhere(root: Path, tree: Path, tmp_path: Path) -> None:
+    registry(root, "import", tree).done()
+    file, new = tmp_path / "backup.tar", tmp_path / "new"
+    with OurRegistry(root, use_tls=False, use_auth=False):
+        done = as_json(registry(root, "backup", file, "-o", "json"))
+    assert (done["objects"], done["damaged"]) == (4, [])
+    assert "is there already" in registry(root, "backup", file).err
+    restored = as_json(registry(new, "restore", file, "-o", "json"))
+    assert (restored["objects"], restored["bytes"]) == (4, done["bytes"])
+    assert "not empty" in registry(new, "restore", file).err
+    with OurRegistry(new, use_tls=False, use_auth=False) as served:
+        ask = asker(served)
+        assert ask("GET", "team/app/manifests/v1") == (200, INDEX)
+        assert ask("GET", f"team/app/blobs/{Digest.of(LAYER)}") == (200, LAYER)
+    assert (new / "admin-password").read_text() == (root / "admin-password").read_text()
+
+
+def test_a_password_for_the_database_is_not_taken_from_the_command_line(root: Path, tmp_path: Path) -> None:
+    registry(root, "backup", tmp_path / "backup.tar").done()
+    url = "postgresql://registry:secret@127.0.0.1:1/x"
+    run = registry(tmp_path / "new", "restore", tmp_path / "backup.tar", "--database", url)
+    assert (run.code, "error[usage]" in run.err, "secret" in run.err) == (1, True, False)
+
+
+def test_a_quota_is_set_seen_held_to_and_removed(root: Path, tree: Path) -> None:
+    said = registry(root, "quota", "set", "team", "30B").done()
+    assert said.out == "team\t0B of 30B\n"
+    run = registry(root, "import", tree, "--copy")
+    assert (run.code, "error[denied]" in run.err, "namespace team is 30B" in run.err) == (1, True, True)
+    registry(root, "import", tree, "--prefix", "free").done()
+    registry(root, "quota", "set", "free", "1KiB").done()
+    listed = as_json(registry(root, "quota", "list", "-o", "json"))["quotas"]
+    size_bytes = sum(map(len, (CONFIG, LAYER, IMAGE, INDEX)))
+    assert [one["namespace"] for one in listed] == ["free", "team"]
+    assert (listed[0]["usedBytes"], listed[0]["limitBytes"]) == (size_bytes, 1024)
+    registry(root, "quota", "remove", "team").done()
+    assert registry(root, "quota", "remove", "team").code == 1
+    registry(root, "import", tree).done()
+    events = [json.loads(line) for line in (root / "audit.log").read_text().splitlines()]
+    assert [one.get("limit_bytes") for one in events if one["event"] == "quota-changed"] == [30, 1024, None]

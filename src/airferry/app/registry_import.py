@@ -93,9 +93,12 @@ class _Repository:
                 await self._take_blob(digest)
             narrator.advance(steps=1)
 
-        async with asyncio.TaskGroup() as group:
-            for digest in blobs:
-                group.create_task(take_one(digest))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for digest in blobs:
+                    group.create_task(take_one(digest))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
         for digest in sorted(self.images.manifest_files - self.images.manifests.keys()):
             self._fault(digest, "the manifest is damaged")
         for manifest in _children_first(self.images.manifests.values()):

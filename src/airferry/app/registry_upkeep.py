@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from airferry.app.narration import Narrator
 from airferry.errors import UsageError
-from airferry.quantities import parse_duration, print_binary_size, print_duration
+from airferry.quantities import print_binary_size, print_duration
 from airferry.registry import RegistryStore, Settings
+from airferry.registry.amounts import parse_duration
 from airferry.registry.collecting import CollectionPolicy
 from airferry.registry.disk import in_thread
 from airferry.registry.metadata import damage

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import click
 
-from airferry.cli import registry_content, registry_tokens, registry_upkeep, registry_users
+from airferry.cli import registry_content, registry_quota, registry_tokens, registry_upkeep, registry_users
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -170,5 +170,6 @@ for _upkeep_command in (
     registry_content.import_tree,
     registry_content.backup,
     registry_content.restore,
+    registry_quota.quota,
 ):
     command.add_command(_upkeep_command)

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from airferry.oci import Digest
+from airferry.registry.disk import in_thread
 from airferry.registry.errors import NotFoundError
 from airferry.registry.metadata import damage, linking
+from airferry.registry.metadata.quotas import check_quotas
 from airferry.registry.metadata.reading import Content, find_blob
 from airferry.registry.storage import Storage
 
@@ -49,6 +51,8 @@ async def import_blob(storage: Storage, path: str, digest: Digest, file: Path, *
         ):
             content = Content(stored.size_bytes, stored.object_name)
         else:
+            size_bytes = (await in_thread(file.stat)).st_size if await in_thread(file.exists) else 0
+            await metadata.read(check_quotas, path, digest, size_bytes)
             adopted = await driver.adopt(file, digest, may_share=may_share)
             content, how = Content(adopted.size_bytes, adopted.name), Import(adopted.sharing)
         link = partial(linking.link_blob, path=path, digest=digest, content=content, now_s=storage.clock())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from airferry.errors import MalformedError, UsageError
-from airferry.quantities import parse_duration, parse_size
+from airferry.registry.amounts import parse_duration, parse_size
 
 OFF: Final = "off"
 NEVER: Final = "never"

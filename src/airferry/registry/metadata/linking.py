@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from airferry.oci import Digest
 from airferry.registry.acceptance import PushedManifest
 from airferry.registry.errors import MissingContentError, NotFoundError
+from airferry.registry.metadata.quotas import check_quotas
 from airferry.registry.metadata.reading import Content
 from airferry.registry.metadata.schema import blobs, contents, manifests, references, repositories, tags
 from airferry.registry.metadata.statement import Build, Statement
@@ -91,7 +92,11 @@ _UNLINK_MANIFEST = Statement(
 
 
 def link_blob(connection: Connection, path: str, digest: Digest, content: Content, now_s: float) -> None:
-    """Make a blob, which has just been stored, readable in a repository, which appears if it is new."""
+    """Make a blob, which has just been stored, readable in a repository, which appears if it is new.
+
+    Raises QuotaExceededError, as all that links does.
+    """
+    check_quotas(connection, path, digest, content.size_bytes)
     _store(connection, digest, content, now_s)
     repository_id = _repository(connection, path)
     _LINK_BLOB.change(connection, repository_id=repository_id, digest=digest, idle_since_s=now_s)
@@ -102,6 +107,7 @@ def mount_blob(connection: Connection, path: str, digest: Digest, from_path: str
     source = _FIND_REPOSITORY.row(connection, path=from_path)
     if source is None or _HAS_BLOB.row(connection, repository_id=source[0], digest=digest) is None:
         return False
+    check_quotas(connection, path, digest)
     repository_id = _repository(connection, path)
     _LINK_BLOB.change(connection, repository_id=repository_id, digest=digest, idle_since_s=now_s)
     return True
@@ -114,6 +120,7 @@ def link_manifest(
 
     Raises MissingContentError when the repository lacks a blob that the manifest needs.
     """
+    check_quotas(connection, path, pushed.digest, len(pushed.raw))
     _store(connection, pushed.digest, Content(len(pushed.raw), object_name), now_s)
     repository_id = _repository(connection, path)
     for digest in pushed.needs:
