@@ -104,7 +104,7 @@ def _covers(namespace: str, path: str) -> bool:
 
 
 def _range(namespace: str) -> dict[str, str]:
-    """Return which names are inside: in byte order, ``namespace0`` is right behind all that begin with ``namespace/``."""
+    """Return which names are inside: in byte order, ``namespace0`` is right behind all of ``namespace/``."""
     if namespace == EVERYWHERE:
         return {"itself": "", "first": "", "behind": "\x7f"}
     return {"itself": namespace, "first": f"{namespace}/", "behind": f"{namespace}0"}
