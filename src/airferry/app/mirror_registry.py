@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from airferry.app.media import require_tree
+from airferry.app.registry_upkeep import changed_upkeep
 from airferry.app.release_records import refuse_unverified
 from airferry.app.tree_store import TreeStore
 from airferry.registry import (
@@ -84,18 +84,25 @@ async def serve_registry(
     can_delete: bool = True,
     access_log_to: str | None = None,
     grace_s: float = GRACE_S,
+    upkeep: Mapping[str, str | None] | None = None,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
-    """Serve the registry in ``root``, making it first where there is none; says what was made."""
+    """Serve the registry in ``root``, making it first where there is none; says what was made.
+
+    ``upkeep`` are the words for :func:`airferry.app.registry_upkeep.changed_upkeep`. Raises UsageError for wrong ones.
+    """
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    reread = partial(
-        Settings.read,
-        root,
-        listen=listen,
-        use_tls=use_tls,
-        use_auth=use_auth,
-        is_read_only=is_read_only,
-        can_delete=can_delete,
-    )
+
+    def reread() -> Settings:
+        settings = Settings.read(
+            root,
+            listen=listen,
+            use_tls=use_tls,
+            use_auth=use_auth,
+            is_read_only=is_read_only,
+            can_delete=can_delete,
+        )
+        return replace(settings, upkeep=changed_upkeep(settings.upkeep, **upkeep or {}))
+
     async with serve(reread(), reread=reread, access_log_to=access_log_to, grace_s=grace_s) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made

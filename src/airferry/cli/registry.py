@@ -5,12 +5,20 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
 import click
 
-from airferry.cli import registry_operation, registry_tokens, registry_users
+from airferry.cli import (
+    registry_content,
+    registry_operation,
+    registry_quota,
+    registry_tokens,
+    registry_upkeep,
+    registry_users,
+)
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
@@ -123,9 +131,11 @@ def init(
     metavar="SECONDS",
     help="How long requests may take to finish after SIGTERM; uploads that take longer go on after a restart.",
 )
+@registry_upkeep.upkeeps
 @says()
 def serve(
     saying: OutputOptions,
+    upkeep: registry_upkeep.UpkeepOptions,
     root: Path,
     listen: str | None,
     hosts: tuple[str, ...],
@@ -159,6 +169,7 @@ def serve(
         can_delete=not no_delete,
         access_log_to=access_log,
         grace_s=grace,
+        upkeep=asdict(upkeep),
     )
     run(_serve(root, listen, hosts, saying.form, flags))
 
@@ -170,6 +181,7 @@ class _Flags(TypedDict):
     can_delete: bool
     access_log_to: str | None
     grace_s: float
+    upkeep: dict[str, str | None]
 
 
 async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
@@ -228,3 +240,12 @@ for _other in registry_operation.COMMANDS:
     command.add_command(_other)
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)
+for _upkeep_command in (
+    registry_upkeep.gc,
+    registry_upkeep.scrub,
+    registry_content.import_tree,
+    registry_content.backup,
+    registry_content.restore,
+    registry_quota.quota,
+):
+    command.add_command(_upkeep_command)

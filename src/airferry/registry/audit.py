@@ -37,6 +37,7 @@ class AuditEvent(StrEnum):
     TOKEN_ADDED = "token-added"  # noqa: S105 - the name of an event
     TOKEN_REMOVED = "token-removed"  # noqa: S105 - the name of an event
     KEYS_ROTATED = "keys-rotated"
+    QUOTA_CHANGED = "quota-changed"
 
 
 class AuditLog:

@@ -26,9 +26,7 @@ from airferry.registry.protocol import ReadableStore
 from airferry.registry.settings import Settings, parse_listen
 from airferry.registry.store import RegistryStore
 from airferry.registry.under_way import UNDER_WAY
-
-STALE_UPLOAD_S: Final = 24 * 3600
-"""Uploads that nobody touched for this long are forgotten at the start."""
+from airferry.registry.upkeep import STALE_UPLOAD_S, looked_after
 
 _BODY_BUFFER_BYTES: Final = 512 * 1024
 _MOST_HEADER_BYTES: Final = 32 * 1024  # room for the tokens of large directories
@@ -94,12 +92,23 @@ async def serve(
                     observers=operated.observers,
                 )
                 async with (
+                    _upkeep(store, settings),
                     serve_app(app, settings.listen, tls=operated.tls, grace_s=grace_s) as running,
                     operated.reachable(running.url, app[UNDER_WAY]),
                 ):
                     yield replace(running, reload=operated.reload)
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def _upkeep(store: RegistryStore, settings: Settings) -> AsyncIterator[None]:
+    """Collect garbage and scrub from time to time, unless nothing may be written."""
+    if settings.is_read_only:
+        yield
+        return
+    async with looked_after(store, settings.root, settings.upkeep):
+        yield
 
 
 def _as_given(settings: Settings) -> Callable[[], Settings]:
