@@ -16,7 +16,7 @@ from airferry.errors import MalformedError
 from airferry.oci import Digest
 from airferry.registry import AccountsFile, Running, Settings, ask_serving, init, renew, serve
 from airferry.registry.errors import CertificateError
-from airferry.registry.operation.control import STATE_FOLDER
+from airferry.registry.state_files import STATE_FOLDER
 
 from .guarded import basic
 

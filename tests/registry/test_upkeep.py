@@ -13,7 +13,8 @@ from airferry.registry import RegistryStore
 from airferry.registry.collecting import CollectionPolicy
 from airferry.registry.errors import NotFoundError
 from airferry.registry.settings import DatabaseUrl
-from airferry.registry.state_files import alone, finished_s, print_time, read_state, write_state
+from airferry.registry.state_files import alone, finished_s, read_state, write_state
+from airferry.registry.timestamps import print_time
 from airferry.registry.upkeep import Task, collect_and_note, keep_running, looked_after
 from airferry.registry.upkeep_settings import UpkeepSettings
 

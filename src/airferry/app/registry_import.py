@@ -7,7 +7,7 @@ name them. What is damaged or missing in the tree is left out with every image t
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +69,7 @@ async def import_tree(root: Path, tree: Path, *, prefix: str, may_share: bool, n
         for path in await asyncio.to_thread(folder.repositories):
             images = await asyncio.to_thread(read_images, folder, path)
             target = f"{prefix}/{path}" if prefix else path
-            await _Repository(store, images, target, may_share, imported).take(narrator)
+            await _Repository(store, images, _tags_of(images), target, may_share, imported).take(narrator)
     fields = {"tree": str(tree), "images": imported.images, "faults": len(imported.faults)}
     logger.info("tree imported", extra=fields)
     return imported
@@ -79,6 +79,7 @@ async def import_tree(root: Path, tree: Path, *, prefix: str, may_share: bool, n
 class _Repository:
     store: RegistryStore
     images: RepositoryImages
+    tags: Mapping[Digest, Sequence[str]]
     path: str
     may_share: bool
     imported: Imported
@@ -120,7 +121,7 @@ class _Repository:
             self.imported.bytes[how] += size_bytes
 
     async def _take_manifest(self, manifest: Manifest) -> None:
-        tags = [tag for tag, digest in self.images.tags.items() if digest == manifest.digest]
+        tags = self.tags.get(manifest.digest, ())
         try:
             pushed = accept_manifest(manifest.raw, manifest.media_type, manifest.digest)
             await self.store.put_manifest(self.path, pushed, tags)
@@ -133,9 +134,17 @@ class _Repository:
             self.imported.tags += len(tags)
 
     def _fault(self, digest: Digest, message: str) -> None:
-        tags = " ".join(tag for tag, target in self.images.tags.items() if target == digest)
+        tags = " ".join(self.tags.get(digest, ()))
         fault = {"repository": self.path, "digest": str(digest), "message": message}
         self.imported.faults.append(fault | ({"tags": tags} if tags else {}))
+
+
+def _tags_of(images: RepositoryImages) -> dict[Digest, list[str]]:
+    """Return the tags of each digest that has some."""
+    tags: dict[Digest, list[str]] = {}
+    for tag, digest in images.tags.items():
+        tags.setdefault(digest, []).append(tag)
+    return tags
 
 
 def _children_first(manifests: Iterable[Manifest]) -> list[Manifest]:

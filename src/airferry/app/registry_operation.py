@@ -29,11 +29,11 @@ from airferry.registry import (
     install_certificate,
     read_ca_facts,
     read_facts,
-    read_last_run,
     renew,
     systemd_unit,
 )
 from airferry.registry.errors import CertificateError, NotFoundError
+from airferry.registry.state_files import GC, SCRUB, SHOWN_BYTES, read_state
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +140,8 @@ async def registry_status(root: Path) -> RegistryStatus:
         stock,
         holdings,
         tuple(answer for answer in await ask_serving(root, "status") if "error" not in answer),
-        read_last_run(root, "gc"),
-        read_last_run(root, "scrub"),
+        read_state(root, GC, most_bytes=SHOWN_BYTES),
+        read_state(root, SCRUB, most_bytes=SHOWN_BYTES),
         certificate,
         read_ca_facts(root) if certificate else None,
         tuple(warnings),

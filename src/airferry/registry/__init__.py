@@ -26,7 +26,6 @@ from airferry.registry.metadata.counting import Holdings, Stock
 from airferry.registry.operation.control import ask_serving
 from airferry.registry.operation.counting import count_stored
 from airferry.registry.operation.expiry import CertificateFacts, expiry_warnings, read_ca_facts, read_facts
-from airferry.registry.operation.last_runs import read_last_run
 from airferry.registry.operation.live import Reloaded
 from airferry.registry.operation.own_certificate import OwnCertificate
 from airferry.registry.operation.renewing import Renewed, install_certificate, renew
@@ -85,7 +84,6 @@ __all__ = [
     "parse_endpoint",
     "read_ca_facts",
     "read_facts",
-    "read_last_run",
     "refuse_address",
     "renew",
     "repository_of",

@@ -27,8 +27,9 @@ from airferry.registry.disk import disk_errors, in_thread
 from airferry.registry.errors import InUseError
 from airferry.registry.metadata import copying, open_metadata
 from airferry.registry.metadata.copying import Rows
-from airferry.registry.state_files import STATE_FOLDER, print_time
+from airferry.registry.state_files import STATE_FOLDER
 from airferry.registry.storage import Storage
+from airferry.registry.timestamps import print_time
 
 FORMAT: Final = 1
 HEAD: Final = "airferry-backup.json"

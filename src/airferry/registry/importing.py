@@ -39,16 +39,12 @@ async def import_blob(storage: Storage, path: str, digest: Digest, file: Path, *
     except NotFoundError:
         pass
     else:
-        if held.damaged_s is None and await driver.stat(held.object_name) == held.size_bytes:
+        if await storage.is_whole(held):
             return Import.HELD
     async with driver.holding(digest):
         stored = await metadata.read(damage.find_content, digest)
         how = Import.LINKED
-        if (
-            stored is not None
-            and stored.damaged_s is None
-            and await driver.stat(stored.object_name) == stored.size_bytes
-        ):
+        if stored is not None and await storage.is_whole(stored):
             content = Content(stored.size_bytes, stored.object_name)
         else:
             size_bytes = (await in_thread(file.stat)).st_size if await in_thread(file.exists) else 0

@@ -5,7 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +17,26 @@ from airferry.registry.durable import give_to_owner_of, write_durably
 STATE_FOLDER: Final = "state"
 GC: Final = "gc"
 SCRUB: Final = "scrub"
+SHOWN_BYTES: Final = 1024 * 1024
+"""Of larger files nothing is shown to people and scrapers."""
 
 
 def write_state(root: Path, name: str, document: Mapping[str, Any]) -> None:
     """Replace the file of ``name``. Raises NoSpaceError, ReadOnlyError."""
     with disk_errors(f"writing {STATE_FOLDER}/{name}.json"):
         content = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-        write_durably(_folder(root) / f"{name}.json", content, 0o644)
+        write_durably(state_folder(root) / f"{name}.json", content, 0o644)
 
 
-def read_state(root: Path, name: str) -> dict[str, Any] | None:
-    """Return what the last run of ``name`` wrote; None when there was none, or its file was spoilt."""
+def read_state(root: Path, name: str, *, most_bytes: int = -1) -> dict[str, Any] | None:
+    """Return what the last run of ``name`` wrote; None when there was none, or its file was spoilt.
+
+    A file of more than ``most_bytes`` (-1: of any size) counts as spoilt.
+    """
     try:
-        found = msgspec.json.decode((root / STATE_FOLDER / f"{name}.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
+        with (root / STATE_FOLDER / f"{name}.json").open("rb") as file:
+            found = msgspec.json.decode(file.read(most_bytes))
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -44,17 +50,12 @@ def finished_s(state: Mapping[str, Any] | None) -> float | None:
         return None
 
 
-def print_time(moment_s: float) -> str:
-    """Return a time in seconds since 1970 as RFC 3339 has it, in UTC."""
-    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @contextmanager
 def alone(root: Path, name: str) -> Iterator[bool]:
     """Whether no other process is in the same block for ``name``; it ends with the process, however that ends."""
     with disk_errors(f"locking {STATE_FOLDER}/{name}.lock"):
         descriptor = os.open(
-            _folder(root) / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
+            state_folder(root) / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
         )
     try:
         give_to_owner_of(root, descriptor)
@@ -68,7 +69,8 @@ def alone(root: Path, name: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _folder(root: Path) -> Path:
+def state_folder(root: Path) -> Path:
+    """Return the folder; it is made where it is missing, for the owner of ``root``. Raises OSError."""
     folder = root / STATE_FOLDER
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)

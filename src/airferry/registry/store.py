@@ -158,7 +158,7 @@ class RegistryStore:
         for holder, content in await self.metadata.read(reading.holders, digest):
             if from_path not in (None, holder) or not may_read(holder):
                 continue
-            if content.damaged_s is not None or await self.driver.stat(content.object_name) != content.size_bytes:
+            if not await self.storage.is_whole(content):
                 return False
             mount = partial(linking.mount_blob, path=path, digest=digest, from_path=holder, now_s=self._clock())
             if await self.metadata.write(mount):

@@ -17,8 +17,9 @@ from airferry.errors import AirferryError
 from airferry.registry.collecting import Collected, CollectionPolicy
 from airferry.registry.disk import in_thread
 from airferry.registry.scrubbing import Pace, Told, scrub
-from airferry.registry.state_files import GC, SCRUB, alone, finished_s, print_time, read_state, write_state
+from airferry.registry.state_files import GC, SCRUB, alone, finished_s, read_state, write_state
 from airferry.registry.store import RegistryStore
+from airferry.registry.timestamps import print_time
 from airferry.registry.upkeep_settings import UpkeepSettings
 
 logger: Final = logging.getLogger("airferry.registry")

@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from airferry.errors import UsageError
 from airferry.registry.answered import Answered
 from airferry.registry.durable import give_to_owner_of
+from airferry.registry.timestamps import print_time
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -106,9 +107,8 @@ class AccessLog:
 
 def print_line(answered: Answered) -> bytes:
     """Return the line of one request: ``time`` is when it began, ``duration`` in seconds."""
-    began = datetime.now(UTC) - timedelta(seconds=answered.duration_s)
     fields = {
-        "time": began.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": print_time(time() - answered.duration_s),
         "remote": answered.remote,
         "user": answered.user,
         "method": answered.method,

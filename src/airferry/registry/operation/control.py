@@ -18,10 +18,10 @@ import msgspec
 
 from airferry.errors import AirferryError
 from airferry.registry.disk import in_thread
+from airferry.registry.state_files import STATE_FOLDER, state_folder
 
 logger: Final = logging.getLogger("airferry.registry")
 
-STATE_FOLDER: Final = "state"
 _PATTERN: Final = "serving-*.sock"
 _MOST_PATH_BYTES: Final = 100  # what fits into a socket's address everywhere
 _PATIENCE_S: Final = 30.0
@@ -33,9 +33,8 @@ Answers = Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
 @asynccontextmanager
 async def controlled(root: Path, answers: Answers) -> AsyncIterator[None]:
     """Answer the words in ``answers`` as long as the block runs. An AirferryError becomes ``{"error": …}``."""
-    folder = root / STATE_FOLDER
     try:
-        listener, file = await in_thread(_listen, folder)
+        listener, file = await in_thread(_listen, root)
     except OSError as error:
         logger.warning("commands cannot reach this process, only signals can: %s", error)
         yield
@@ -89,17 +88,9 @@ async def _ask(file: Path, word: str) -> dict[str, Any] | None:
         return None
 
 
-def _listen(folder: Path) -> tuple[socket.socket, Path]:
+def _listen(root: Path) -> tuple[socket.socket, Path]:
     """Return a socket that listens and where it is; those of processes that were killed are removed."""
-    if not folder.exists():
-        folder.mkdir(exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            owner = folder.parent.stat()
-            if os.geteuid() == 0 and owner.st_uid != 0:
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(descriptor)
+    folder = state_folder(root)
     for old in folder.glob(_PATTERN):
         if _is_abandoned(old):
             old.unlink(missing_ok=True)

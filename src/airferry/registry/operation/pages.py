@@ -22,8 +22,8 @@ from airferry.registry.metadata import Metadata
 from airferry.registry.metadata.counting import Stock, count_stock
 from airferry.registry.metadata.reading import list_repositories
 from airferry.registry.operation.expiry import CertificateFacts, read_ca_facts
-from airferry.registry.operation.last_runs import COLLECTION, SCRUB, finished_s, read_last_run
 from airferry.registry.operation.metrics import CONTENT_TYPE, Metrics, Sample
+from airferry.registry.state_files import GC, SCRUB, SHOWN_BYTES, finished_s, read_state
 from airferry.registry.under_way import UNDER_WAY
 
 LEAST_FREE_BYTES: Final = 64 * 1024 * 1024
@@ -144,8 +144,8 @@ class OperationPages:
             if facts is not None and found["server"] is not None
         ]
         samples.append(Sample("disk_free_bytes", "gauge", "Free on the registry's disk.", self._free_bytes()))
-        for kind, name in ((COLLECTION, "gc"), (SCRUB, "scrub")):
-            noted = read_last_run(self._parts.root, kind)
+        for name in (GC, SCRUB):
+            noted = read_state(self._parts.root, name, most_bytes=SHOWN_BYTES)
             at_s = finished_s(noted)
             if at_s is not None:
                 samples.append(Sample(f"{name}_last_finished_timestamp_seconds", "gauge", f"Last {name}.", at_s))
