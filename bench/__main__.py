@@ -73,9 +73,13 @@ def _in_memory() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=["crossing", "growth", "planning", "help", "serving"], help="measure one group and keep nothing"
+        "--only",
+        choices=["crossing", "growth", "planning", "help", "serving"],
+        help="measure one group and keep nothing",
     )
-    parser.add_argument("--serve", action="append", default=[], metavar="OPTION", help="of our registry serve, for P7–P9")
+    parser.add_argument(
+        "--serve", action="append", default=[], metavar="OPTION", help="of our registry serve, for P7–P9"
+    )
     parser.add_argument("--part", default="", help="of P7–P9: push, pull, head, each also with -plain or -tls")
     parser.add_argument("--dir", type=Path, help="folder to work in")
     options = parser.parse_args()

@@ -17,19 +17,27 @@ from airferry.registry import (
     DEFAULT_LISTEN,
     PASSWORD_FILE,
     AccountsFile,
+    Ended,
     Provisioned,
     Running,
     Settings,
+    Worker,
     add_hosts,
     certified_hosts,
     init,
     is_initialized,
+    listen_at,
     refuse_address,
     serve,
     serve_store,
+    share_work,
 )
 
 logger = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+
+__all__ = ["Ended", "Worker", "share_work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,12 @@ async def serve_registry(
     use_auth: bool = True,
     is_read_only: bool = False,
     can_delete: bool = True,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
-    """Serve the registry in ``root``, making it first where there is none; says what was made."""
+    """Serve the registry in ``root``, making it first where there is none; says what was made.
+
+    ``listener`` is the socket of :func:`listen_for` where several processes serve.
+    """
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     settings = Settings.read(
         root,
@@ -91,9 +103,16 @@ async def serve_registry(
         is_read_only=is_read_only,
         can_delete=can_delete,
     )
-    async with serve(settings) as running:
+    async with serve(settings, listener=listener) as running:
         logger.info("registry serves", extra={"root": str(root), "url": running.url})
         yield running, prepared.made
+
+
+def listen_for(root: Path, *, listen: str | None) -> socket.socket:
+    """Take the address of the registry in ``root``, before it is served by several processes. Raises InUseError."""
+    listener = listen_at(Settings.read(root, listen=listen).listen)
+    listener.listen(_BACKLOG)
+    return listener
 
 
 async def describe_registry(root: Path, running: Running, *, use_auth: bool = True) -> dict[str, Any]:

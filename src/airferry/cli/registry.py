@@ -1,18 +1,23 @@
 """``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users` and ``registry_tokens``."""
 
 import asyncio
+import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 import click
 
 from airferry.cli import registry_tokens, registry_users
-from airferry.cli.command import SETTINGS, OcGroup, run
+from airferry.cli.command import SETTINGS, OcGroup, finish, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
 from airferry.cli.secret import ask_password
+from airferry.errors import ExitCode
+
+DEFAULT_WORKERS: Final = 1
 
 
 @click.group("registry", cls=OcGroup, context_settings=SETTINGS)
@@ -86,6 +91,14 @@ def init(
 @click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
 @click.option("--read-only", is_flag=True, help="Refuse every push and delete, and note nothing of what is read.")
 @click.option("--no-delete", is_flag=True, help="Refuse to delete tags, manifests and blobs.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=DEFAULT_WORKERS,
+    show_default=True,
+    metavar="N",
+    help="Processes that serve. One that dies is replaced.",
+)
 @says()
 def serve(
     saying: OutputOptions,
@@ -96,6 +109,7 @@ def serve(
     no_auth: bool,
     read_only: bool,
     no_delete: bool,
+    workers: int,
 ) -> None:
     """Serve the registry in --root until it is stopped.
 
@@ -112,7 +126,11 @@ def serve(
         if given:
             _say(f"warning: {text}; for labs only")
     flags = _Flags(use_tls=not no_tls, use_auth=not no_auth, is_read_only=read_only, can_delete=not no_delete)
-    run(_serve(root, listen, hosts, saying.form, flags))
+    run(_prepare(root, listen, hosts))
+    if workers == 1:
+        run(_serve(root, listen, saying.form, flags))
+    else:
+        _serve_in(workers, root, listen, saying.form, flags)
 
 
 class _Flags(TypedDict):
@@ -122,8 +140,8 @@ class _Flags(TypedDict):
     can_delete: bool
 
 
-async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
-    from airferry.app.mirror_registry import describe_registry, prepare_registry, serve_registry
+async def _prepare(root: Path, listen: str | None, hosts: tuple[str, ...]) -> None:
+    from airferry.app.mirror_registry import prepare_registry
 
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     # Said before the socket is opened: whatever goes wrong there, it is known where the password is.
@@ -133,9 +151,35 @@ async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: O
         _say(f"its certificate is for {', '.join(made.hosts)}; clients trust it by {made.ca_certificate}")
     if prepared.added_hosts:
         _say(f"the certificate of the registry in {root} is for {', '.join(prepared.added_hosts)} now, too")
+
+
+async def _serve(root: Path, listen: str | None, form: OutputFormat, flags: _Flags) -> None:
+    from airferry.app.mirror_registry import describe_registry, serve_registry
+
     async with serve_registry(root, listen=listen, **flags) as (running, _):
         document = await describe_registry(root, running, use_auth=flags["use_auth"])
         await serve_until_stopped(document, form)
+
+
+def _serve_in(workers: int, root: Path, listen: str | None, form: OutputFormat, flags: _Flags) -> None:
+    """Serve in several processes, and end when all of them have."""
+    from airferry.app.mirror_registry import Ended, describe_registry, listen_for, serve_registry, share_work
+
+    def announce(printed: bytes) -> None:
+        _announce({**json.loads(printed), "workers": workers}, form)
+
+    with listen_for(root, listen=listen) as listener:
+        part = share_work(workers, announce)
+        if isinstance(part, Ended):
+            finish(ExitCode(part.code))
+            return
+
+        async def serve_one() -> None:
+            async with serve_registry(root, listen=listen, listener=listener, **flags) as (running, _):
+                document = await describe_registry(root, running, use_auth=flags["use_auth"])
+                await until_stopped(lambda: part.ready(json.dumps(document).encode()))
+
+        run(serve_one())
 
 
 def _say(text: str) -> None:
@@ -144,12 +188,21 @@ def _say(text: str) -> None:
 
 async def serve_until_stopped(document: dict[str, Any], form: OutputFormat) -> None:
     """Say where we listen, as ``document`` (one line of JSON) or by its ``url``; return on SIGTERM or SIGINT."""
+    await until_stopped(lambda: _announce(document, form))
+
+
+async def until_stopped(say: Callable[[], None]) -> None:
+    """Heed SIGTERM and SIGINT, then ``say`` that we serve; return on one of them."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    print_answer(f"listening on {document['url']}", document, form, one_line=True)
+    say()
     await stopped.wait()
+
+
+def _announce(document: dict[str, Any], form: OutputFormat) -> None:
+    print_answer(f"listening on {document['url']}", document, form, one_line=True)
 
 
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):

@@ -25,9 +25,10 @@ from airferry.registry.host_names import add_hosts, certified_hosts
 from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
 from airferry.registry.provision import PASSWORD_FILE, Provisioned, init, is_initialized
 from airferry.registry.routes import parse_endpoint, repository_of
-from airferry.registry.server import Running, refuse_address, serve, serve_app, serve_store
+from airferry.registry.server import Running, listen_at, refuse_address, serve, serve_app, serve_store
 from airferry.registry.settings import CA_FILE, DEFAULT_LISTEN, Settings, TlsFiles
 from airferry.registry.store import RegistryStore
+from airferry.registry.workers import Ended, Worker, share_work
 
 __all__ = [
     "CA_FILE",
@@ -37,6 +38,7 @@ __all__ = [
     "AccountsFile",
     "AuditLog",
     "Door",
+    "Ended",
     "Everyone",
     "Grants",
     "Limits",
@@ -53,11 +55,13 @@ __all__ = [
     "Tokens",
     "Verb",
     "Visitor",
+    "Worker",
     "WritableStore",
     "add_hosts",
     "certified_hosts",
     "init",
     "is_initialized",
+    "listen_at",
     "make_app",
     "make_ca",
     "make_leaf",
@@ -68,4 +72,5 @@ __all__ = [
     "serve_app",
     "serve_store",
     "server_context",
+    "share_work",
 ]

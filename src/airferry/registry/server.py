@@ -47,9 +47,12 @@ class Running:
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIterator[Running]:
+async def serve(
+    settings: Settings, *, limits: Limits | None = None, listener: socket.socket | None = None
+) -> AsyncIterator[Running]:
     """Serve the registry in ``settings.root`` until the block ends; requests under way are then finished.
 
+    ``listener``, made by :func:`listen_at`, takes the place of ``settings.listen``: several processes may share it.
     Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (accounts, keys).
     """
     context = server_context(settings.tls) if settings.tls else None
@@ -60,7 +63,7 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> AsyncIte
             if not settings.is_read_only:
                 await store.sweep_uploads(STALE_UPLOAD_S)
             app = make_app(store, access, limits=_narrowed(limits or Limits(), settings), audit=audit)
-            async with serve_app(app, settings.listen, tls=context) as running:
+            async with serve_app(app, listener or settings.listen, tls=context) as running:
                 yield running
         finally:
             await store.close()
@@ -108,10 +111,10 @@ async def serve_store(
 
 @asynccontextmanager
 async def serve_app(
-    app: web.Application, listen: str = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
+    app: web.Application, listen: str | socket.socket = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Running]:
     """Serve an application made by :func:`make_app`, alone or wrapped. Raises InUseError, UsageError."""
-    listener = _bind(listen)
+    listener = listen_at(listen) if isinstance(listen, str) else listen
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -140,7 +143,7 @@ async def serve_app(
 
 def refuse_address(listen: str) -> None:
     """Raise InUseError or UsageError where nobody could listen on ``listen`` now; nothing is kept."""
-    _bind(listen).close()
+    listen_at(listen).close()
 
 
 async def _stop(site: web.SockSite | None, app: web.Application) -> None:
@@ -161,7 +164,8 @@ def _open_store(settings: Settings) -> RegistryStore:
     return RegistryStore.on_disk(settings.root, settings.database, is_read_only=settings.is_read_only)
 
 
-def _bind(listen: str) -> socket.socket:
+def listen_at(listen: str) -> socket.socket:
+    """Return a socket that has the address ``listen``, for :func:`serve`. Raises InUseError, UsageError."""
     host, port = parse_listen(listen)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
