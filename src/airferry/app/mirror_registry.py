@@ -21,6 +21,7 @@ from airferry.registry import (
     Provisioned,
     Running,
     Settings,
+    SharedListener,
     Worker,
     add_hosts,
     certified_hosts,
@@ -88,11 +89,11 @@ async def serve_registry(
     use_auth: bool = True,
     is_read_only: bool = False,
     can_delete: bool = True,
-    listener: socket.socket | None = None,
+    listener: SharedListener | None = None,
 ) -> AsyncIterator[tuple[Running, Provisioned | None]]:
     """Serve the registry in ``root``, making it first where there is none; says what was made.
 
-    ``listener`` is the socket of :func:`listen_for` where several processes serve.
+    ``listener`` is a worker's, where several processes serve; see ``share_work``.
     """
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     settings = Settings.read(

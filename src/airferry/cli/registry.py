@@ -169,13 +169,13 @@ def _serve_in(workers: int, root: Path, listen: str | None, form: OutputFormat, 
         _announce({**json.loads(printed), "workers": workers}, form)
 
     with listen_for(root, listen=listen) as listener:
-        part = share_work(workers, announce)
+        part = share_work(listener, workers, announce)
         if isinstance(part, Ended):
             finish(ExitCode(part.code))
             return
 
         async def serve_one() -> None:
-            async with serve_registry(root, listen=listen, listener=listener, **flags) as (running, _):
+            async with serve_registry(root, listen=listen, listener=part.listener, **flags) as (running, _):
                 document = await describe_registry(root, running, use_auth=flags["use_auth"])
                 await until_stopped(lambda: part.ready(json.dumps(document).encode()))
 

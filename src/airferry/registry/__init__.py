@@ -5,6 +5,7 @@ that OpenShift exists. Start one with :func:`serve`, serve another place read-on
 build on :func:`make_app` and :func:`serve_app`.
 """
 
+from airferry.registry.accepting import SharedListener
 from airferry.registry.access import (
     Access,
     AccountsFile,
@@ -48,6 +49,7 @@ __all__ = [
     "RegistryStore",
     "Running",
     "Settings",
+    "SharedListener",
     "StoredBlob",
     "StoredManifest",
     "TlsFiles",

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from airferry.errors import UsageError
+from airferry.registry.accepting import Accepting, SharedListener
 from airferry.registry.access import Access, AccountsFile, Door, Grants, TokenKeysFile, Tokens, pull_everywhere
 from airferry.registry.application import make_app
 from airferry.registry.audit import AuditLog
@@ -48,11 +49,11 @@ class Running:
 
 @asynccontextmanager
 async def serve(
-    settings: Settings, *, limits: Limits | None = None, listener: socket.socket | None = None
+    settings: Settings, *, limits: Limits | None = None, listener: SharedListener | None = None
 ) -> AsyncIterator[Running]:
     """Serve the registry in ``settings.root`` until the block ends; requests under way are then finished.
 
-    ``listener``, made by :func:`listen_at`, takes the place of ``settings.listen``: several processes may share it.
+    ``listener`` takes the place of ``settings.listen`` where several processes share it.
     Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (accounts, keys).
     """
     context = server_context(settings.tls) if settings.tls else None
@@ -111,10 +112,10 @@ async def serve_store(
 
 @asynccontextmanager
 async def serve_app(
-    app: web.Application, listen: str | socket.socket = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
+    app: web.Application, listen: str | SharedListener = "127.0.0.1:0", *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Running]:
     """Serve an application made by :func:`make_app`, alone or wrapped. Raises InUseError, UsageError."""
-    listener = listen_at(listen) if isinstance(listen, str) else listen
+    listener = listen_at(listen) if isinstance(listen, str) else listen.socket
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -125,11 +126,14 @@ async def serve_app(
         lingering_time=_DRAIN_S,
         shutdown_timeout=_CANCEL_S,
     )
-    site: web.SockSite | None = None
+    site: web.SockSite | Accepting | None = None
     try:
         await runner.setup()
-        site = web.SockSite(runner, listener, ssl_context=tls, backlog=_BACKLOG)
-        await site.start()
+        if isinstance(listen, str):
+            site = web.SockSite(runner, listener, ssl_context=tls, backlog=_BACKLOG)
+            await site.start()
+        else:
+            site = _accepting(listen, runner, tls)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         yield Running(f"{'https' if tls else 'http'}://{shown}:{port}", port, tls is not None)
@@ -146,12 +150,22 @@ def refuse_address(listen: str) -> None:
     listen_at(listen).close()
 
 
-async def _stop(site: web.SockSite | None, app: web.Application) -> None:
+def _accepting(listener: SharedListener, runner: web.AppRunner, tls: ssl.SSLContext | None) -> Accepting:
+    server = runner.server
+    assert server is not None, "the runner is set up"
+    accepting = Accepting(listener, server, lambda: len(server.connections), tls)
+    accepting.begin()
+    return accepting
+
+
+async def _stop(site: web.SockSite | Accepting | None, app: web.Application) -> None:
     """Take no new connections, and let the requests under way finish."""
-    if site is not None:
+    if isinstance(site, Accepting):
+        site.stop()
+    elif site is not None:
         await site.stop()
-        if UNDER_WAY in app:
-            await app[UNDER_WAY].finish(_STOP_S)
+    if site is not None and UNDER_WAY in app:
+        await app[UNDER_WAY].finish(_STOP_S)
 
 
 def _open_store(settings: Settings) -> RegistryStore:

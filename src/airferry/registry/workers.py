@@ -9,11 +9,14 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+
+from airferry.registry.accepting import SharedListener, Shares
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -33,6 +36,7 @@ _READ_BYTES: Final = 65536
 class Worker:
     """What :func:`share_work` returns in a worker: go on and serve, then say :meth:`ready`."""
 
+    listener: SharedListener
     _pipe: int
 
     def ready(self, document: bytes) -> None:
@@ -60,7 +64,8 @@ class _Child:
 
 @dataclass(slots=True)
 class _Parent:
-    count: int
+    listener: socket.socket
+    shares: Shares = field(default_factory=Shares)
     children: dict[int, _Child] = field(default_factory=dict)
     due: dict[int, float] = field(default_factory=dict)
     """When the next worker of a number is to be started."""
@@ -68,15 +73,15 @@ class _Parent:
     is_ending: bool = False
 
 
-def share_work(count: int, announce: Callable[[bytes], None]) -> Worker | Ended:
-    """Fork ``count`` workers; return in each of them at once, and in the parent when all is over.
+def share_work(listener: socket.socket, count: int, announce: Callable[[bytes], None]) -> Worker | Ended:
+    """Fork ``count`` workers for ``listener``; return in each of them at once, and in the parent when all is over.
 
     The parent calls ``announce`` with the first worker's document when all are ready, starts another for each that
     ends by itself, passes SIGHUP and SIGUSR1/2 on, and on SIGTERM or SIGINT lets all of them end. A worker whose
     parent is gone ends as on SIGTERM. Called where no thread runs and no signal is handled.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
-    parent = _Parent(count)
+    parent = _Parent(listener)
     try:
         for number in range(count):
             if (worker := _start(parent, number)) is not None:
@@ -105,7 +110,7 @@ def _start(parent: _Parent, number: int) -> Worker | None:
     for other in parent.children.values():
         os.close(other.pipe)
     _end_with(own)
-    return Worker(writing)
+    return Worker(SharedListener(parent.listener, parent.shares, number), writing)
 
 
 def _end_with(parent_pid: int) -> None:
@@ -152,6 +157,7 @@ def _bury(parent: _Parent) -> None:
         if not found:
             continue
         del parent.children[pid]
+        parent.shares.leave(child.number)
         os.close(child.pipe)
         if parent.is_ending:
             continue
