@@ -109,6 +109,8 @@ def _start(parent: _Parent, number: int) -> Worker | None:
     os.close(reading)
     for other in parent.children.values():
         os.close(other.pipe)
+    for passed_on in _PASSED_ON:
+        signal.signal(passed_on, signal.SIG_IGN)  # whoever serves may heed them
     _end_with(own)
     return Worker(SharedListener(parent.listener, parent.shares, number), writing)
 
