@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from airferry.cli.output import OutputFormat, print_answer
 from airferry.cli.secret import ask_password
 from airferry.errors import ExitCode
 
-DEFAULT_WORKERS: Final = 1
+MOST_BY_DEFAULT: Final = 4
+"""Measured on two cores: two workers serve 1.3 to 2.2 times as much as one, TLS most; each takes some 60 MiB."""
 
 
 @click.group("registry", cls=OcGroup, context_settings=SETTINGS)
@@ -94,10 +96,8 @@ def init(
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    default=DEFAULT_WORKERS,
-    show_default=True,
     metavar="N",
-    help="Processes that serve. One that dies is replaced.",
+    help=f"Processes that serve; by default one for each core, at most {MOST_BY_DEFAULT}. One that dies is replaced.",
 )
 @says()
 def serve(
@@ -109,7 +109,7 @@ def serve(
     no_auth: bool,
     read_only: bool,
     no_delete: bool,
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Serve the registry in --root until it is stopped.
 
@@ -127,6 +127,7 @@ def serve(
             _say(f"warning: {text}; for labs only")
     flags = _Flags(use_tls=not no_tls, use_auth=not no_auth, is_read_only=read_only, can_delete=not no_delete)
     run(_prepare(root, listen, hosts))
+    workers = workers or min(MOST_BY_DEFAULT, len(os.sched_getaffinity(0)))
     if workers == 1:
         run(_serve(root, listen, saying.form, flags))
     else:
@@ -158,7 +159,7 @@ async def _serve(root: Path, listen: str | None, form: OutputFormat, flags: _Fla
 
     async with serve_registry(root, listen=listen, **flags) as (running, _):
         document = await describe_registry(root, running, use_auth=flags["use_auth"])
-        await serve_until_stopped(document, form)
+        await serve_until_stopped({**document, "workers": 1}, form)
 
 
 def _serve_in(workers: int, root: Path, listen: str | None, form: OutputFormat, flags: _Flags) -> None:
