@@ -65,6 +65,7 @@ async def test_a_call_that_was_cancelled_before_its_turn_is_not_made(threads):
     first = loop.run_in_executor(threads, lambda: goes_on.wait(30))
     second = loop.run_in_executor(threads, lambda: made.append("second"))
     second.cancel()
+    await asyncio.sleep(0)  # only then does the loop tell the threads
     goes_on.set()
     await first
     await in_threads(threads, lambda: made.append("third"))

@@ -42,7 +42,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     [pytest.param(page, line, id=f"{named(page)}: {line[:60]}") for page in PAGES for line in commands_in(page)],
 )
 def test_commands_in_documents_parse(page: Path, line: str) -> None:
-    words = shlex.split(line.split(" < ")[0], comments=True)[1:]
+    words = shlex.split(re.split(" [<>] ", line)[0], comments=True)[1:]
     parse(root, words, "airferry")
 
 
@@ -93,7 +93,7 @@ def test_examples_in_help_parse() -> None:
     for path, command in walk(root, "airferry"):
         for line in (command.help or "").splitlines():
             if line.strip().startswith("airferry "):
-                words = shlex.split(line.strip().split(" < ")[0])[1:]
+                words = shlex.split(re.split(" [<>] ", line.strip())[0])[1:]
                 try:
                     parse(root, words, "airferry")
                 except click.ClickException as error:

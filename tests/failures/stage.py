@@ -280,7 +280,9 @@ def look_at(disk: Path, *, without: Sequence[str] = ()) -> dict[str, Entry]:
     entries = {}
     for shown, (path, status) in sorted(found.items()):
         kind, mode = (
-            {stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFREG: "file"}[stat.S_IFMT(status.st_mode)],
+            {stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFREG: "file", stat.S_IFSOCK: "socket"}[
+                stat.S_IFMT(status.st_mode)
+            ],
             stat.S_IMODE(status.st_mode),
         )
         content = str(path.readlink()) if kind == "link" else _digest(path) if kind == "file" else ""

@@ -1,13 +1,14 @@
 """What every driver promises. A new driver is one line in DRIVERS."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from airferry.oci import Digest
-from airferry.registry.drivers import Driver, FilesystemDriver, MemoryDriver
+from airferry.oci import ContentMismatchError, Digest
+from airferry.registry.drivers import Driver, FilesystemDriver, MemoryDriver, Sharing
 from airferry.registry.errors import NotFoundError, UploadRangeError
 from airferry.registry.hashing import Hashing
 
@@ -170,3 +171,59 @@ async def test_another_process_goes_on_with_an_upload(tmp_path: Path) -> None:
         name = await upload.complete(Digest.of(b"abcdef"))
     assert await read(one, name) == b"abcdef"
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("may_share", [True, False])
+async def test_a_file_is_adopted_and_stays_as_it_is(driver: Driver, tmp_path: Path, may_share: bool) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"content")
+    digest = Digest.of(b"content")
+    for _ in range(2):  # what is there already is replaced
+        adopted = await driver.adopt(source, digest, may_share=may_share)
+        assert (adopted.size_bytes, await read(driver, adopted.name)) == (7, b"content")
+        assert may_share or adopted.sharing is Sharing.COPY
+    source.unlink()
+    assert await read(driver, adopted.name) == b"content"
+    assert await driver.sweep(-60) == 0
+
+
+async def test_a_file_with_other_bytes_is_not_adopted(driver: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"other")
+    with pytest.raises(ContentMismatchError):
+        await driver.adopt(source, Digest.of(b"content"), may_share=True)
+    with pytest.raises(NotFoundError):
+        await driver.adopt(tmp_path / "absent", Digest.of(b"content"), may_share=True)
+    assert await names(driver, time.time() + 60) == set()
+    assert await driver.sweep(-60) == 0
+    assert source.read_bytes() == b"other"
+
+
+async def test_what_is_quarantined_is_gone_but_kept_aside(driver: Driver) -> None:
+    name = await driver.put(Digest.of(b"content"), b"content")
+    assert await driver.quarantine(name) is not None
+    assert await driver.stat(name) is None
+    assert await names(driver, time.time() + 60) == set()
+    assert await driver.quarantine(name) is None
+    assert await driver.put(Digest.of(b"content"), b"content") == name
+    assert await read(driver, name) == b"content"
+
+
+async def test_nothing_is_deleted_while_everything_is_preserved(driver: Driver) -> None:
+    async def preserve() -> tuple[bool, bool, bool]:
+        async with driver.preserving() as first, driver.deleting() as second, driver.preserving() as third:
+            async with driver.holding(Digest.of(b"content")):
+                await driver.put(Digest.of(b"content"), b"content")
+            return first, second, third
+
+    async with driver.deleting() as first, driver.deleting() as second:
+        assert (first, second) == (True, True)
+        preserving = asyncio.create_task(preserve())
+        begins = True
+        while begins:  # who waits is not overtaken for ever
+            async with driver.deleting() as begins:
+                await asyncio.sleep(0)
+        assert not preserving.done()
+    assert await preserving == (True, False, False)
+    async with driver.deleting() as again:
+        assert again

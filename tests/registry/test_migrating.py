@@ -95,7 +95,7 @@ def test_a_change_that_fails_leaves_nothing_behind(database: Place, monkeypatch:
     (broken / "versions").mkdir(parents=True)
     (broken / "env.py").write_text((migrating._SCRIPTS / "env.py").read_text())
     (broken / "versions" / "r0001.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0001', None\n"
+        f"from alembic import op\nrevision, down_revision = {REVISION!r}, None\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (x INTEGER)')\n    op.execute('nonsense')\n"
     )
     with monkeypatch.context() as changed:

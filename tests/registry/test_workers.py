@@ -1,9 +1,12 @@
 """Several processes serve one registry, and nobody can tell."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -94,6 +97,54 @@ async def test_all_workers_end_with_sigterm_and_none_with_sighup(tmp_path: Path)
         assert await served.process.wait() == 0
         with pytest.raises(ProcessLookupError):
             os.killpg(served.process.pid, 0)
+
+
+async def run_airferry(*words: str) -> dict[str, Any]:
+    """Run a command of ours in a process of its own and return the document that it prints."""
+    command = [sys.executable, "-m", "airferry", *words, "-o", "json"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    found: dict[str, Any] = json.loads(printed)
+    return found
+
+
+async def test_a_reload_reaches_every_worker(tmp_path: Path) -> None:
+    init(tmp_path, ["localhost"], password="irrelevant")
+    async with serving(tmp_path, 3) as served, user_of(served.url) as user:
+        file = tmp_path / CONFIG_FILE
+        file.write_text(f"deletes = false\n{file.read_text()}")
+        reloaded = (await run_airferry("registry", "reload", "--root", str(tmp_path)))["reloaded"]
+        assert {answer["pid"] for answer in reloaded} == served.workers()
+        assert [answer["changed"] for answer in reloaded] == [["deletes"]] * 3
+        refused = await asyncio.gather(*(user("DELETE", "/v2/a/manifests/t") for _ in range(12)))
+        assert {status for status, _, _ in refused} == {405}
+        status = await run_airferry("registry", "status", "--root", str(tmp_path))
+        assert {answer["pid"] for answer in status["serving"]} == served.workers()
+        assert {answer["url"] for answer in status["serving"]} == {served.url}
+
+
+async def test_sighup_to_the_parent_reaches_every_worker(tmp_path: Path) -> None:
+    init(tmp_path, ["localhost"], password="irrelevant")
+    async with serving(tmp_path, 2) as served, user_of(served.url) as user, asyncio.timeout(30):
+        file = tmp_path / CONFIG_FILE
+        file.write_text(f"deletes = false\n{file.read_text()}")
+        served.process.send_signal(signal.SIGHUP)
+        refused = 0  # in a row; each request goes to any worker
+        while refused < 20:
+            status, _, _ = await user("DELETE", "/v2/a/manifests/t")
+            refused = refused + 1 if status == 405 else 0
+
+
+async def test_metrics_are_of_all_workers(tmp_path: Path) -> None:
+    init(tmp_path, ["localhost"], password="irrelevant")
+    async with serving(tmp_path, 3) as served, user_of(served.url) as user:
+        await asyncio.gather(*(user("GET", "/v2/a/manifests/t") for _ in range(24)))
+        for _ in range(4):
+            lines = (await user("GET", "/metrics"))[2].decode().splitlines()
+            counted = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+            pulls = counted['airferry_registry_requests_total{route="manifest",method="GET",status="404"}']
+            assert (pulls, counted["airferry_registry_processes"]) == ("24", "3")
 
 
 async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:

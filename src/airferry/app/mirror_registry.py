@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from airferry.app.media import require_tree
+from airferry.app.registry_upkeep import changed_upkeep
 from airferry.app.release_records import refuse_unverified
 from airferry.app.tree_store import TreeStore
 from airferry.registry import (
     CA_FILE,
     DEFAULT_LISTEN,
+    GRACE_S,
     PASSWORD_FILE,
     AccountsFile,
     Ended,
@@ -79,39 +81,57 @@ async def prepare_registry(root: Path, *, listen: str | None, hosts: Sequence[st
     return Prepared(await init_registry(root, hosts, listen=address, user="admin", password=None))
 
 
+@dataclass(frozen=True, slots=True)
+class HowToServe:
+    """What was said for this run of the registry in ``root``; all else stands in its registry.toml.
+
+    ``upkeep`` are the words for :func:`airferry.app.registry_upkeep.changed_upkeep`; ``access_log_to`` is a file, or
+    ``-`` for stdout.
+    """
+
+    root: Path
+    listen: str | None = None
+    use_tls: bool = True
+    use_auth: bool = True
+    is_read_only: bool = False
+    can_delete: bool = True
+    access_log_to: str | None = None
+    grace_s: float = GRACE_S
+    upkeep: Mapping[str, str | None] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """Read the settings as they are now. Raises UsageError, NotFoundError, MalformedError."""
+        settings = Settings.read(
+            self.root,
+            listen=self.listen,
+            use_tls=self.use_tls,
+            use_auth=self.use_auth,
+            is_read_only=self.is_read_only,
+            can_delete=self.can_delete,
+        )
+        return replace(settings, upkeep=changed_upkeep(settings.upkeep, **self.upkeep))
+
+
 @asynccontextmanager
-async def serve_registry(
-    root: Path,
-    *,
-    listen: str | None,
-    hosts: Sequence[str] = (),
-    use_tls: bool = True,
-    use_auth: bool = True,
-    is_read_only: bool = False,
-    can_delete: bool = True,
-    listener: SharedListener | None = None,
-) -> AsyncIterator[tuple[Running, Provisioned | None]]:
-    """Serve the registry in ``root``, making it first where there is none; says what was made.
+async def serve_registry(how: HowToServe, *, listener: SharedListener | None = None) -> AsyncIterator[Running]:
+    """Serve the registry in ``how.root``, which was prepared.
 
     ``listener`` is a worker's, where several processes serve; see ``share_work``.
     """
-    prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    settings = Settings.read(
-        root,
-        listen=listen,
-        use_tls=use_tls,
-        use_auth=use_auth,
-        is_read_only=is_read_only,
-        can_delete=can_delete,
-    )
-    async with serve(settings, listener=listener) as running:
-        logger.info("registry serves", extra={"root": str(root), "url": running.url})
-        yield running, prepared.made
+    async with serve(
+        how.settings(),
+        reread=how.settings,
+        listener=listener,
+        access_log_to=how.access_log_to,
+        grace_s=how.grace_s,
+    ) as running:
+        logger.info("registry serves", extra={"root": str(how.root), "url": running.url})
+        yield running
 
 
-def listen_for(root: Path, *, listen: str | None) -> socket.socket:
-    """Take the address of the registry in ``root``, before it is served by several processes. Raises InUseError."""
-    listener = listen_at(Settings.read(root, listen=listen).listen)
+def listen_for(how: HowToServe) -> socket.socket:
+    """Take the address of the registry before several processes serve it. Raises InUseError, UsageError."""
+    listener = listen_at(how.settings().listen)
     listener.listen(_BACKLOG)
     return listener
 
@@ -124,7 +144,7 @@ async def describe_registry(root: Path, running: Running, *, use_auth: bool = Tr
         **_address(running),
         "root": str(root),
         "hosts": list(certified_hosts(settings.tls)) if settings.tls else [],
-        "caCertificate": str(root / CA_FILE) if settings.tls else None,
+        "caCertificate": str(root / CA_FILE) if settings.tls and (root / CA_FILE).exists() else None,
         "users": await _user_names(root) if settings.users else None,
         "passwordFile": str(password_file) if settings.users and password_file.exists() else None,
     }

@@ -97,7 +97,7 @@ class RegistryAccounts:
             return replace(account, password=hashed)
 
         user = await self._accounts.change(name, changed)
-        await self._audit.write(AuditEvent.PASSWORD_CHANGED, account=name, actor=_actor())
+        await self._audit.write(AuditEvent.PASSWORD_CHANGED, account=name, actor=actor())
         return NewSecret(user, None if password is not None else chosen)
 
     async def remove(self, name: str, *, is_robot: bool) -> None:
@@ -107,7 +107,7 @@ class RegistryAccounts:
         if account is not None:
             _require(account, kind)
         await self._accounts.remove(name)
-        await self._audit.write(AuditEvent.ACCOUNT_REMOVED, account=name, actor=_actor())
+        await self._audit.write(AuditEvent.ACCOUNT_REMOVED, account=name, actor=actor())
 
     async def grant(self, name: str, namespace: str, permissions: str) -> Grants:
         """Let an account, or everybody (``anonymous``), have exactly ``permissions`` in ``namespace``."""
@@ -126,7 +126,7 @@ class RegistryAccounts:
             account=name,
             namespace=where,
             permissions=print_permissions(given),
-            actor=_actor(),
+            actor=actor(),
         )
         return grants
 
@@ -147,7 +147,7 @@ class RegistryAccounts:
         account = await self._accounts.change(
             name, lambda before: replace(before, tokens=(*_unexpired(before.tokens), token))
         )
-        await self._audit.write(AuditEvent.TOKEN_ADDED, account=name, token=token.id, actor=_actor())
+        await self._audit.write(AuditEvent.TOKEN_ADDED, account=name, token=token.id, actor=actor())
         return NewSecret(account, secret, token.id, token.expires)
 
     async def remove_token(self, token_id: str) -> Account:
@@ -158,7 +158,7 @@ class RegistryAccounts:
                     account.name,
                     lambda before: replace(before, tokens=tuple(one for one in before.tokens if one.id != token_id)),
                 )
-                await self._audit.write(AuditEvent.TOKEN_REMOVED, account=account.name, token=token_id, actor=_actor())
+                await self._audit.write(AuditEvent.TOKEN_REMOVED, account=account.name, token=token_id, actor=actor())
                 return changed
         raise NotFoundError(f"there is no token {token_id[:40]!r}", hint="see `airferry registry token list`")
 
@@ -173,7 +173,7 @@ class RegistryAccounts:
 
     async def _say(self, event: AuditEvent, account: Account) -> None:
         granted = grants_document(account.grants)
-        await self._audit.write(event, account=account.name, kind=account.kind, grants=granted, actor=_actor())
+        await self._audit.write(event, account=account.name, kind=account.kind, grants=granted, actor=actor())
 
 
 async def token_keys(root: Path, *, rotate: bool = False) -> KeyRing:
@@ -184,7 +184,7 @@ async def token_keys(root: Path, *, rotate: bool = False) -> KeyRing:
         if not rotate:
             return (await keys.current()).ring
         ring = await keys.rotate()
-        await AuditLog(root).write(AuditEvent.KEYS_ROTATED, key=ring.keys[0].kid, actor=_actor())
+        await AuditLog(root).write(AuditEvent.KEYS_ROTATED, key=ring.keys[0].kid, actor=actor())
         return ring
     finally:
         keys.close()
@@ -225,7 +225,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _actor() -> str:
+def actor() -> str:
     """Return who runs this command, as the machine knows them."""
     try:
         return f"{getpass.getuser()} at the command line"

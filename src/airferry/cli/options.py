@@ -74,7 +74,7 @@ class OutputOptions:
         return OutputFormat(self.output) if self.output in tuple(OutputFormat) else OutputFormat.TEXT
 
 
-def _taking(
+def taking(
     name: str, cls: type[Any], options: Sequence[Decorator[Any]], *, first: Callable[[Any], None] | None = None
 ) -> Decorator[Any]:
     """Return a decorator that adds ``options`` and passes their values as ``name``, an object of ``cls``.
@@ -106,9 +106,9 @@ _TRUST: Final = [
     _flag("--insecure", "Do not verify TLS, and allow plain HTTP."),
 ]
 
-trusts = _taking("trust", TrustOptions, _TRUST)
+trusts = taking("trust", TrustOptions, _TRUST)
 
-reads_registries = _taking(
+reads_registries = taking(
     "reading",
     ReadOptions,
     [
@@ -152,7 +152,7 @@ reads_registries = _taking(
     ],
 )
 
-has_two_sides = _taking(
+has_two_sides = taking(
     "sides",
     SideOptions,
     [
@@ -183,7 +183,7 @@ def says(*words: str) -> Decorator[Any]:
 
     A command that takes them logs as it was told to, from its first line on.
     """
-    return _taking(
+    return taking(
         "saying",
         OutputOptions,
         [

@@ -7,6 +7,7 @@ store. Source of the protocol: OCI distribution-spec 1.1, Docker Registry HTTP A
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -19,12 +20,14 @@ from airferry.registry.access.door import TOKEN_PATH
 from airferry.registry.access.token_endpoint import give_token, knock_of, retry_after
 from airferry.registry.access.visible import VisibleStore
 from airferry.registry.access.visitors import NotGrantedError
+from airferry.registry.answered import NO_ROUTE, PAGE_ROUTE, ROUTES, TOKEN_ROUTE, Answered, Observer
 from airferry.registry.audit import AuditLog
 from airferry.registry.audited import write_down
 from airferry.registry.body import Limits, expect_nothing_yet
 from airferry.registry.errors import DeletesDisabledError, NotWritableStoreError, ReadOnlyError
 from airferry.registry.handlers import blobs, listings, manifests, uploads
 from airferry.registry.handlers.call import IDENTITY, Call, refusal
+from airferry.registry.operation.pages import Page, Pages, is_local
 from airferry.registry.protocol import ReadableStore
 from airferry.registry.refusals import refusal_of
 from airferry.registry.routes import (
@@ -72,6 +75,14 @@ _FORBIDDEN_BY: Final[dict[type[AirferryError], frozenset[Verb]]] = {
 """What cannot be done at all where one of these was met."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What is found out about a request while it is answered."""
+
+    route: str = NO_ROUTE
+    account: str | None = None
+
+
 class _Registry:
     """The one handler of the application."""
 
@@ -82,12 +93,16 @@ class _Registry:
         limits: Limits,
         under_way: UnderWay,
         audit: AuditLog | None,
+        pages: Pages,
+        observers: Sequence[Observer],
     ) -> None:
+        self._pages = pages
+        self._observers = observers
         self._audit = audit
         self._under_way = under_way
         self._store = store
         self._access = access
-        self._limits = limits
+        self.limits = limits
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request; every refusal has a body of the distribution API."""
@@ -98,26 +113,47 @@ class _Registry:
             return answer
 
     async def _answer_and_log(self, request: web.Request) -> web.StreamResponse:
-        started_s = time.monotonic()
+        started_s, seen = time.monotonic(), _Seen()
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, seen)
         except ConnectionError:
-            _log(request, 499, 0, started_s)
+            self._tell(request, seen, 499, 0, started_s)
             raise
         except Exception:
             logger.exception("request failed", extra={"method": request.method, "path": request.path})
             answer = refusal(500, WireCode.UNKNOWN, "the registry failed; its log says why")
         if not answer.prepared:
             answer.headers.update(IDENTITY)
-        _log(request, answer.status, _sent_bytes(answer), started_s)
+        self._tell(request, seen, answer.status, _sent_bytes(request, answer), started_s)
         return answer
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    def _tell(self, request: web.Request, seen: _Seen, status: int, sent_bytes: int, started_s: float) -> None:
+        answered = Answered(
+            request.method,
+            request.rel_url.raw_path,
+            seen.route,
+            status,
+            seen.account,
+            request.remote,
+            request.content.total_bytes,
+            sent_bytes,
+            time.monotonic() - started_s,
+        )
+        for observer in self._observers:
+            observer(answered)
+        _log(answered)
+
+    async def _answer(self, request: web.Request, seen: _Seen) -> web.StreamResponse:
         if request.rel_url.raw_path == TOKEN_PATH and self._access is not None:
-            return await give_token(request, self._access, self._limits.silence_s)
+            seen.route = TOKEN_ROUTE
+            return await give_token(request, self._access, self.limits.silence_s)
+        page = self._pages.get(request.rel_url.raw_path)
+        if page is not None:
+            return await self._show(page, request, seen)
         endpoint, trouble = _parse(request)
         method = "GET" if request.method == "HEAD" else request.method
         verb, handler = _ANSWERS.get((type(endpoint), method), (Verb.PULL, None)) if endpoint else (Verb.PING, None)
+        seen.route = ROUTES.get(type(endpoint), NO_ROUTE) if endpoint else NO_ROUTE
         knock = knock_of(request, verb, repository_of(endpoint) if endpoint else None)
         account: str | None = None
         answer: web.StreamResponse
@@ -134,13 +170,28 @@ class _Registry:
         except AirferryError as error:
             account = error.account if isinstance(error, NotGrantedError) else account
             answer = await self._refuse(request, error, endpoint, knock)
+        seen.account = account
         if self._audit is not None:
             await write_down(self._audit, knock, endpoint, account, answer)
         return answer
 
+    async def _show(self, page: Page, request: web.Request, seen: _Seen) -> web.StreamResponse:
+        seen.route = PAGE_ROUTE
+        if request.method not in ("GET", "HEAD"):
+            return refusal(405, WireCode.UNSUPPORTED, f"{request.method} is not possible here", {"Allow": "GET, HEAD"})
+        knock = knock_of(request, Verb.ADMINISTER, None)
+        is_free = not page.is_guarded or self._access is None or (knock.authorization is None and is_local(request))
+        try:
+            if self._access is not None and not is_free:
+                visitor = await self._access.admit(knock)
+                seen.account = visitor.name
+            return await page.answer(request)
+        except AirferryError as error:
+            return await self._refuse(request, error, None, knock)
+
     def _call(self, request: web.Request, visitor: Visitor, verb: Verb) -> Call:
         store = VisibleStore(self._store, visitor) if verb is Verb.LIST and self._access is not None else self._store
-        return Call(request, store, visitor, self._limits)
+        return Call(request, store, visitor, self.limits)
 
     async def _refuse(
         self, request: web.Request, error: AirferryError, endpoint: Endpoint | None, knock: Knock
@@ -186,38 +237,50 @@ def make_app(
     *,
     limits: Limits | None = None,
     audit: AuditLog | None = None,
+    pages: Pages | None = None,
+    observers: Sequence[Observer] = (),
     middlewares: Sequence[Middleware] = (),
 ) -> web.Application:
     """Return the registry over ``store`` as an application; whoever calls this closes the store.
 
     Without ``access`` everybody may do everything; without ``audit`` nothing is written down. A store without the
-    write half refuses writes with 405.
+    write half refuses writes with 405. ``pages`` are served beside the API; ``observers`` are told of every request.
+    :func:`change_limits` puts other limits in force later.
     Serve it with :func:`airferry.registry.serve_app`, or with an ``aiohttp.web.AppRunner`` made with
     ``auto_decompress=False``, without which compressed bodies change their digest.
     """
     under_way = UnderWay()
-    registry = _Registry(store, access, limits or Limits(), under_way, audit)
+    registry = _Registry(store, access, limits or Limits(), under_way, audit, pages or {}, tuple(observers))
     app = web.Application(middlewares=middlewares)
     app[UNDER_WAY] = under_way
+    app[_REGISTRY] = registry
     app.router.add_route("*", r"/{tail:[\s\S]*}", registry.answer, expect_handler=expect_nothing_yet)
     return app
 
 
-def _sent_bytes(answer: web.StreamResponse) -> int:
+def change_limits(app: web.Application, limits: Limits) -> None:
+    """Put ``limits`` in force from the next request on, in an application of :func:`make_app`."""
+    app[_REGISTRY].limits = limits
+
+
+_REGISTRY: Final = web.AppKey("registry", _Registry)
+
+
+def _sent_bytes(request: web.Request, answer: web.StreamResponse) -> int:
     if answer.prepared:
         return answer.body_length
-    return answer.content_length or 0
+    return 0 if request.method == "HEAD" else answer.content_length or 0
 
 
-def _log(request: web.Request, status: int, size_bytes: int, started_s: float) -> None:
+def _log(answered: Answered) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
     fields = {
-        "method": request.method,
-        "path": request.rel_url.raw_path,
-        "status": status,
-        "size_bytes": size_bytes,
-        "duration_s": round(time.monotonic() - started_s, 6),
-        "remote": request.remote,
+        "method": answered.method,
+        "path": answered.path,
+        "status": answered.status,
+        "size_bytes": answered.sent_bytes,
+        "duration_s": round(answered.duration_s, 6),
+        "remote": answered.remote,
     }
     logger.info("%(method)s %(path)s %(status)s", fields, extra=fields)

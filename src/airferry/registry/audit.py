@@ -7,15 +7,16 @@ opened for each line, so it can be rotated by renaming it.
 
 import logging
 import os
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 import msgspec
 
 from airferry.registry.disk import in_thread
 from airferry.registry.durable import give_to_owner_of
+from airferry.registry.timestamps import print_time
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -37,6 +38,7 @@ class AuditEvent(StrEnum):
     TOKEN_ADDED = "token-added"  # noqa: S105 - the name of an event
     TOKEN_REMOVED = "token-removed"  # noqa: S105 - the name of an event
     KEYS_ROTATED = "keys-rotated"
+    QUOTA_CHANGED = "quota-changed"
 
 
 class AuditLog:
@@ -51,8 +53,7 @@ class AuditLog:
         A line that cannot be written is said in the server's log: what happened has happened, and is answered.
         """
         shown = {name: value for name, value in fields.items() if value is not None}
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = msgspec.json.encode({"at": at, "event": str(event), **shown}) + b"\n"
+        line = msgspec.json.encode({"at": print_time(time()), "event": str(event), **shown}) + b"\n"
         try:
             await in_thread(self._append, line)
         except OSError as error:

@@ -53,13 +53,12 @@ class Pair:
 def make_ca(name: str, now: datetime) -> Pair:
     """Return a new CA that may sign leaves only (path length 0), valid for ten years from ``now``."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _name(name)
-    builder = (
-        _builder(subject, subject, key, now, CA_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-    )
-    return Pair(builder.sign(key, hashes.SHA256()), key)
+    return _sign_itself(_name(name), key, now)
+
+
+def renew_ca(ca: Pair, now: datetime) -> Pair:
+    """Return ``ca`` with a new certificate for the same key and name, so that both trust what either issued."""
+    return _sign_itself(ca.certificate.subject, ca.key, now)
 
 
 def make_leaf(ca: Pair, hosts: Sequence[str], now: datetime, *, key: ec.EllipticCurvePrivateKey | None = None) -> Pair:
@@ -96,6 +95,15 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
             hint="both must be readable PEM, the key not encrypted, and belong together",
         ) from error
     return context
+
+
+def _sign_itself(subject: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime) -> Pair:
+    builder = (
+        _builder(subject, subject, key, now, CA_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+    return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
 def _builder(

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from airferry.errors import AirferryError
 from airferry.oci import Digest
 from airferry.registry.drivers import StoredObject
+from airferry.registry.errors import InUseError
 from airferry.registry.metadata import garbage
 from airferry.registry.metadata.garbage import IdleContent
 from airferry.registry.storage import Storage
@@ -69,11 +70,16 @@ class _RehearsedError(AirferryError):
 async def collect(storage: Storage, policy: CollectionPolicy, *, is_dry_run: bool = False) -> Collected:
     """Collect once and return what was freed; in a dry run change nothing and return what would be.
 
-    Raises NoSpaceError, ReadOnlyError; what was done until then stays done.
+    Raises InUseError during a backup, NoSpaceError, ReadOnlyError; what was done until then stays done.
     """
     now_s = storage.clock()
     run = _Run(storage, policy, now_s, now_s - policy.grace_s)
-    return await (run.rehearse() if is_dry_run else run.collect())
+    if is_dry_run:
+        return await run.rehearse()
+    async with storage.driver.deleting() as may_delete:
+        if not may_delete:
+            raise InUseError("a backup of this registry is under way", hint="collect garbage when it is done")
+        return await run.collect()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,10 @@ class DeniedError(AirferryError):
     code = "denied"
 
 
+class QuotaExceededError(DeniedError):
+    """A namespace would hold more bytes than it may."""
+
+
 class ReadOnlyError(AirferryError):
     """The registry's folder cannot be written to."""
 

@@ -1,6 +1,7 @@
 """The names a registry's certificate is for: reading them, and adding some to a registry that is there."""
 
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from airferry.registry.settings import CA_FILE, Settings, TlsFiles
 
 def certified_hosts(files: TlsFiles) -> tuple[str, ...]:
     """Return the host names and IP addresses that the certificate is for. Raises CertificateError."""
-    return _names(_read_certificate(files.certificate))
+    return subject_names(read_certificate(files.certificate))
 
 
 def add_hosts(root: Path, hosts: Sequence[str]) -> tuple[str, ...]:
@@ -32,20 +33,20 @@ def add_hosts(root: Path, hosts: Sequence[str]) -> tuple[str, ...]:
     assert files is not None, "it is read with TLS"
     known = certified_hosts(files)
     wanted = dict.fromkeys(str(general_name(host).value) for host in hosts)
-    added = tuple(name for name in wanted if name not in {host.lower() for host in known})
+    added = tuple(name for name in wanted if not covers(known, name))
     if added:
-        ca, key = _our_pair(root, files)
+        ca, key = our_pair(root, files)
         leaf = make_leaf(ca, [*known, *added], datetime.now(UTC), key=key)
         with disk_errors(f"writing {files.certificate}"):
             write_durably(files.certificate, leaf.certificate_pem + ca.certificate_pem, 0o644)
     return added
 
 
-def _our_pair(root: Path, files: TlsFiles) -> tuple[Pair, ec.EllipticCurvePrivateKey]:
+def our_pair(root: Path, files: TlsFiles) -> tuple[Pair, ec.EllipticCurvePrivateKey]:
     """Return the CA and the server's key. Raises UsageError where the certificate was made elsewhere."""
     try:
-        ca_certificate = _read_certificate(root / CA_FILE)
-        _read_certificate(files.certificate).verify_directly_issued_by(ca_certificate)
+        ca_certificate = read_certificate(root / CA_FILE)
+        read_certificate(files.certificate).verify_directly_issued_by(ca_certificate)
         ca_key, key = _read_key(root / CA_KEY_FILE), _read_key(files.key)
     except (OSError, ValueError, TypeError, InvalidSignature, CertificateError) as error:
         raise UsageError(
@@ -62,7 +63,8 @@ def _read_key(file: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _read_certificate(file: Path) -> x509.Certificate:
+def read_certificate(file: Path) -> x509.Certificate:
+    """Return the first certificate in a PEM file. Raises CertificateError, ReadOnlyError where it may not be read."""
     try:
         with disk_errors(f"reading {file}"):
             return x509.load_pem_x509_certificate(file.read_bytes())
@@ -70,9 +72,33 @@ def _read_certificate(file: Path) -> x509.Certificate:
         raise CertificateError(f"{file} is not a certificate in PEM") from error
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+def subject_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the host names and IP addresses that ``certificate`` is for."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
     return tuple(str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress))
+
+
+def covers(names: Iterable[str], host: str) -> bool:
+    """Whether one of ``names`` is ``host``, or a wildcard for its first part (RFC 6125 section 6.4.3).
+
+    Raises UsageError where ``host`` is none.
+    """
+    wanted = str(general_name(host).value)
+    for name in names:
+        if name.lower() == wanted:
+            return True
+        first, dot, rest = wanted.partition(".")
+        if name.startswith("*.") and first and dot and name[2:].lower() == rest and not _is_address(wanted):
+            return True
+    return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

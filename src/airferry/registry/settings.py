@@ -1,7 +1,7 @@
 """The settings of one registry: what ``registry init`` wrote into its folder, and what ``serve`` was told."""
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from airferry.errors import MalformedError, UsageError
 from airferry.registry.disk import disk_errors
 from airferry.registry.errors import NotFoundError
+from airferry.registry.upkeep_settings import UpkeepSettings
 
 CONFIG_FILE: Final = "registry.toml"
 USERS_FILE: Final = "users.htpasswd"
@@ -71,6 +72,7 @@ class Settings:
     database: DatabaseUrl | None = None
     is_read_only: bool = False
     can_delete: bool = True
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
 
     @classmethod
     def read(
@@ -109,6 +111,7 @@ class Settings:
             database=DatabaseUrl.parse(_text(fields, "database", file)) if "database" in fields else None,
             is_read_only=_flag(fields, "read_only", file, otherwise=False) or is_read_only,
             can_delete=_flag(fields, "deletes", file, otherwise=True) and can_delete,
+            upkeep=UpkeepSettings.parse(fields, file),
         )
         return replace(
             settings,

@@ -32,8 +32,9 @@ from airferry.registry.uploading import LinkingUpload
 
 _CACHE_BYTES: Final = 32 * 1024 * 1024
 _CACHED_MANIFEST_BYTES: Final = 1024 * 1024
-TOUCH_S: Final = 900.0
-"""How old the note may be of when a blob without a manifest was asked for last. Grace periods are longer."""
+TOUCH_S: Final = 1.0
+"""How old the note may be of when a blob without a manifest was asked for last: a grace period is shorter by so much
+for who is told that he need not push it. What a manifest needs is never noted, so pulls write nothing."""
 
 _SWEPT_TOGETHER: Final = 100
 METADATA_FILE: Final = "metadata.sqlite"
@@ -59,7 +60,8 @@ class RegistryStore:
         self.storage = Storage(driver, metadata, clock)
         self._clock = clock
         self._patience_s = patience_s
-        self._is_read_only = is_read_only
+        self.is_read_only = is_read_only
+        """Whether nothing is noted of what is read. May be changed at any time."""
         self._manifests = _ManifestCache()
 
     @classmethod
@@ -91,6 +93,7 @@ class RegistryStore:
     async def manifest(self, path: str, target: str) -> StoredManifest:
         """Return the manifest at a tag or digest, its bytes checked when they are read from disk."""
         digest, media_type, content = await self.metadata.read(reading.find_manifest, path, target)
+        _refuse_damaged(digest, content)  # even where we remember it: who is told that it is here does not push it
         raw = self._manifests.get(digest)
         if raw is None:
             raw = await self._read(digest, content)
@@ -103,7 +106,7 @@ class RegistryStore:
         Who is told that a blob is here need not push it: it is then kept as if he had.
         """
         content, idle_since_s = await self.metadata.read(reading.find_blob, path, digest)
-        if not self._is_read_only:
+        if not self.is_read_only:
             await self._note_use(path, digest, idle_since_s)
         await self._check_size(digest, content)
         return StoredBlob(digest, content.size_bytes, await self.driver.open(content.object_name))
@@ -155,7 +158,7 @@ class RegistryStore:
         for holder, content in await self.metadata.read(reading.holders, digest):
             if from_path not in (None, holder) or not may_read(holder):
                 continue
-            if await self.driver.stat(content.object_name) != content.size_bytes:
+            if not await self.storage.is_whole(content):
                 return False
             mount = partial(linking.mount_blob, path=path, digest=digest, from_path=holder, now_s=self._clock())
             if await self.metadata.write(mount):
@@ -223,6 +226,7 @@ class RegistryStore:
         return raw
 
     async def _check_size(self, digest: Digest, stored: Content) -> None:
+        _refuse_damaged(digest, stored)
         found = await self.driver.stat(stored.object_name)
         if found != stored.size_bytes:
             state = "is missing" if found is None else f"holds {found} bytes"
@@ -230,6 +234,13 @@ class RegistryStore:
                 f"the stored content of {digest} {state}, {stored.size_bytes} bytes were acknowledged",
                 hint="push the image again",
             )
+
+
+def _refuse_damaged(digest: Digest, stored: Content) -> None:
+    if stored.damaged_s is not None:
+        raise DamagedError(
+            f"the stored content of {digest} was found damaged and is quarantined", hint="push the image again"
+        )
 
 
 class _ManifestCache:

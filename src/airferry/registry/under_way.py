@@ -6,7 +6,7 @@ aiohttp's own graceful stop takes no more body bytes from the moment it begins, 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -16,25 +16,39 @@ class UnderWay:
 
     def __init__(self) -> None:
         self.is_stopping = False
-        self._count = 0
+        self.count = 0
+        """How many requests are being answered now."""
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._none = asyncio.Event()
         self._none.set()
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Count a request as long as the block runs."""
-        self._count += 1
+        self.count += 1
+        task = asyncio.current_task()
+        assert task is not None, "requests are answered in tasks"
+        self._tasks.add(task)
         self._none.clear()
         try:
             yield
         finally:
-            self._count -= 1
-            if self._count == 0:
+            self.count -= 1
+            self._tasks.discard(task)
+            if self.count == 0:
                 self._none.set()
 
     async def finish(self, patience_s: float) -> None:
         """From now on close connections after their request, and wait at most ``patience_s`` for the last one."""
         self.is_stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._none.wait()
+
+    async def park(self, patience_s: float) -> None:
+        """Break off what is still under way; uploads note how far they came, for which ``patience_s`` is left."""
+        for task in tuple(self._tasks):
+            task.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 await self._none.wait()

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from airferry.oci import ContentMismatchError, Digest
 from airferry.registry.disk import in_thread
 from airferry.registry.drivers import UploadHandle
-from airferry.registry.errors import NotFoundError
+from airferry.registry.errors import NotFoundError, QuotaExceededError
 from airferry.registry.hashing import Hashing
 from airferry.registry.metadata.linking import link_blob
+from airferry.registry.metadata.quotas import check_quotas
 from airferry.registry.metadata.reading import Content
 from airferry.registry.metadata.uploads import (
     UploadRecord,
@@ -134,6 +135,16 @@ class LinkingUpload:
             await self._forget()
             raise ContentMismatchError(f"the upload promised as {digest} has the digest {digest.algorithm}:{found}")
         storage, size_bytes = self._storage, self.received_bytes
+        try:
+            # Before it is named, which would take up the space that is refused; and again when it is linked.
+            await storage.metadata.read(check_quotas, self._path, digest, size_bytes)
+            await self._link(digest, size_bytes)
+        except QuotaExceededError:
+            await self._forget()
+            raise
+
+    async def _link(self, digest: Digest, size_bytes: int) -> None:
+        storage = self._storage
         async with storage.driver.holding(digest):
             content = Content(size_bytes, await self._handle.complete(digest))
 

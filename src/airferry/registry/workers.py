@@ -83,12 +83,15 @@ def share_work(listener: socket.socket, count: int, announce: Callable[[bytes], 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     parent = _Parent(listener)
     try:
-        for number in range(count):
-            if (worker := _start(parent, number)) is not None:
-                return worker
-        documents = [_read(child.pipe) for child in list(parent.children.values())]
-        if not all(documents):
-            return _give_up(parent)
+        documents: list[bytes] = []
+        for numbers in ((0,), range(1, count)):  # the first alone: what keeps all of them from beginning is said once
+            for number in numbers:
+                if (worker := _start(parent, number)) is not None:
+                    return worker
+            begun = [child.pipe for child in parent.children.values() if child.number in numbers]
+            documents += [_read(pipe) for pipe in begun]
+            if not all(documents):
+                return _give_up(parent)
         announce(documents[0])
         return _look_after(parent)
     finally:

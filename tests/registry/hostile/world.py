@@ -47,4 +47,4 @@ class Door:
         return path != "secret" or str(verb) != "pull"
 
     def sees(self, path: str) -> bool:
-        return True
+        return path != "secret"

@@ -7,7 +7,16 @@ from airferry.registry.access.door import Door, Scheme, pull_everywhere
 from airferry.registry.access.grants import Grants, Permission
 from airferry.registry.access.token_keys import TokenKeysFile
 from airferry.registry.access.tokens import Tokens
-from airferry.registry.access.visitors import Access, Everyone, IssuedToken, Knock, TokenWish, Verb, Visitor
+from airferry.registry.access.visitors import (
+    Access,
+    Everyone,
+    IssuedToken,
+    Knock,
+    ScopeMissingError,
+    TokenWish,
+    Verb,
+    Visitor,
+)
 
 __all__ = [
     "Access",
@@ -23,6 +32,7 @@ __all__ = [
     "Knock",
     "Permission",
     "Scheme",
+    "ScopeMissingError",
     "TokenKeysFile",
     "TokenWish",
     "Tokens",

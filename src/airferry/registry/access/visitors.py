@@ -22,6 +22,7 @@ class Verb(StrEnum):
     PULL = "pull"
     PUSH = "push"
     DELETE = "delete"
+    ADMINISTER = "administer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,14 @@ class NotGrantedError(DeniedError):
 
 
 class ScopeMissingError(UnauthorizedError):
-    """A good token that was not made for this, of an account that could have one that is."""
+    """A good token that was not made for this, of an account that could have one that is.
+
+    ``also_pull`` is a repository that must be read besides the one that was knocked for.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, also_pull: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.also_pull = also_pull
 
 
 @dataclass(frozen=True, slots=True)

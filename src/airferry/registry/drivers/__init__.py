@@ -2,6 +2,6 @@
 
 from airferry.registry.drivers.filesystem import FilesystemDriver
 from airferry.registry.drivers.memory import MemoryDriver
-from airferry.registry.drivers.protocol import Driver, StoredObject, UploadHandle
+from airferry.registry.drivers.protocol import Adopted, Driver, Sharing, StoredObject, UploadHandle
 
-__all__ = ["Driver", "FilesystemDriver", "MemoryDriver", "StoredObject", "UploadHandle"]
+__all__ = ["Adopted", "Driver", "FilesystemDriver", "MemoryDriver", "Sharing", "StoredObject", "UploadHandle"]

@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic, time
 from typing import Final
@@ -19,13 +19,16 @@ from uuid import uuid4
 from airferry.oci import Digest
 from airferry.oci.digest import is_digest
 from airferry.registry.disk import disk_errors, in_thread
-from airferry.registry.drivers.protocol import StoredObject
-from airferry.registry.drivers.range_lock import try_lock
+from airferry.registry.drivers.adopting import bring, verify_and_sync
+from airferry.registry.drivers.protocol import Adopted, StoredObject
+from airferry.registry.drivers.range_lock import EVERYTHING, GATE, place_of, try_lock
 from airferry.registry.errors import NotFoundError, UploadRangeError
 from airferry.registry.hashing import Hashing
 
 _MOST_BUFFERS: Final = 512  # Linux takes 1024 buffers in one call
 _LOCK_POLL_S: Final = 0.02
+_GATE_ATTEMPTS: Final = 30
+_ADOPTED: Final = ".adopt"
 
 
 class FileUpload:
@@ -98,6 +101,7 @@ class FilesystemDriver:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self._uploads = root / "uploads"
+        self._quarantine = root / "quarantine"
         self._lock_file = root / "content.lock"
         with disk_errors(f"preparing {root}"):
             self._blobs.mkdir(exist_ok=True)
@@ -168,7 +172,7 @@ class FilesystemDriver:
     @asynccontextmanager
     async def holding(self, digest: Digest) -> AsyncIterator[None]:
         """Wait until nobody collects ``digest``, and keep it from being collected."""
-        while (descriptor := await in_thread(try_lock, self._lock_file, digest, is_shared=True)) is None:  # noqa: ASYNC110 - other processes send no event
+        while (descriptor := await in_thread(try_lock, self._lock_file, place_of(digest), is_shared=True)) is None:  # noqa: ASYNC110 - other processes send no event
             await asyncio.sleep(_LOCK_POLL_S)
         try:
             yield
@@ -178,12 +182,39 @@ class FilesystemDriver:
     @asynccontextmanager
     async def collecting(self, digest: Digest) -> AsyncIterator[bool]:
         """Keep others from storing ``digest``, if nobody is at it."""
-        descriptor = await in_thread(try_lock, self._lock_file, digest, is_shared=False)
-        try:
-            yield descriptor is not None
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+        async with self._locked(place_of(digest), is_shared=False) as is_locked:
+            yield is_locked
+
+    async def quarantine(self, name: str) -> str | None:
+        """Rename the file into the folder ``quarantine``."""
+        return await in_thread(self._set_aside, name)
+
+    async def adopt(self, file: Path, digest: Digest, *, may_share: bool) -> Adopted:
+        """Reflink, hard link or copy the file, hash and sync what came, and rename it to the digest."""
+        return await in_thread(self._adopt, file, digest, may_share)
+
+    @asynccontextmanager
+    async def deleting(self) -> AsyncIterator[bool]:
+        """Share the lock on everything, unless a backup waits for it."""
+        async with AsyncExitStack() as stack:
+            async with self._locked(GATE, is_shared=True) as is_open:
+                shared = self._locked(EVERYTHING, is_shared=True)
+                is_locked = is_open and await stack.enter_async_context(shared)
+            yield is_locked
+
+    @asynccontextmanager
+    async def preserving(self) -> AsyncIterator[bool]:
+        """Close the gate, and wait for the lock on everything."""
+        for _ in range(_GATE_ATTEMPTS):  # who passes it is in the way for a moment, another backup for longer
+            async with self._locked(GATE, is_shared=False) as is_closed:
+                while is_closed:
+                    async with self._locked(EVERYTHING, is_shared=False) as is_locked:
+                        if is_locked:
+                            yield True
+                            return
+                    await asyncio.sleep(_LOCK_POLL_S)
+            await asyncio.sleep(_LOCK_POLL_S)
+        yield False
 
     def name(self, source: Path, digest: Digest) -> str:
         """Rename a synced file to its digest, make that last, and return the name."""
@@ -198,6 +229,39 @@ class FilesystemDriver:
             source.rename(target)
         _sync_folder(target.parent)
         return name
+
+    @asynccontextmanager
+    async def _locked(self, place: int, *, is_shared: bool) -> AsyncIterator[bool]:
+        descriptor = await in_thread(try_lock, self._lock_file, place, is_shared=is_shared)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _set_aside(self, name: str) -> str | None:
+        source, stamp = self._blobs / name, f"{time():.0f}"
+        with disk_errors("moving damaged content aside"):
+            self._quarantine.mkdir(exist_ok=True)
+            target = self._quarantine / f"{source.parts[-3]}-{source.name}.{stamp}.{uuid4().hex[:6]}"
+            try:
+                source.rename(target)
+            except FileNotFoundError:
+                return None
+            _sync_folder(self._quarantine)
+            _sync_folder(source.parent)
+        return str(target)
+
+    def _adopt(self, file: Path, digest: Digest, may_share: bool) -> Adopted:
+        temporary = self._uploads / f"{uuid4()}{_ADOPTED}"
+        with disk_errors("taking over content"):
+            try:
+                sharing = bring(file, temporary, may_share=may_share)
+                size_bytes = verify_and_sync(temporary, digest)
+                # Renaming one name of a file to another of its names does nothing, and leaves both.
+                return Adopted(self.name(temporary, digest), size_bytes, sharing)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _folders(self) -> list[Path]:
         return sorted(folder for folder in self._blobs.glob("*/*") if folder.is_dir())
@@ -275,7 +339,9 @@ class FilesystemDriver:
         swept = 0
         for file in self._uploads.iterdir():
             with suppress(FileNotFoundError):
-                if file.stat().st_mtime >= before_s:
+                status = file.stat()
+                # A file that is being adopted has the age of its source: when it got its name here is what counts.
+                if (status.st_ctime if file.suffix == _ADOPTED else status.st_mtime) >= before_s:
                     continue
                 with file.open("rb") as held:
                     try:

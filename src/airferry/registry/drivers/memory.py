@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import time
 
-from airferry.oci import Digest
-from airferry.registry.drivers.protocol import StoredObject
+from airferry.oci import ContentMismatchError, Digest
+from airferry.registry.drivers.protocol import Adopted, Sharing, StoredObject
 from airferry.registry.errors import NotFoundError, UploadRangeError
 from airferry.registry.hashing import Hashing
 
@@ -67,6 +68,8 @@ class MemoryDriver:
         self._uploads: dict[str, _Upload] = {}
         self._held: Counter[Digest] = Counter()
         self._collected: set[Digest] = set()
+        self._deleters = 0
+        self._is_preserved = False
 
     async def begin(self, key: str) -> None:
         """Begin an upload."""
@@ -157,6 +160,46 @@ class MemoryDriver:
             yield True
         finally:
             self._collected.discard(digest)
+
+    async def quarantine(self, name: str) -> str | None:
+        """Drop the content: nobody looks into what a process remembers."""
+        return f"quarantine of {name}" if await self.delete(name) else None
+
+    async def adopt(self, file: Path, digest: Digest, *, may_share: bool) -> Adopted:
+        """Read the file."""
+        try:
+            content = await asyncio.to_thread(file.read_bytes)
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no file {file}") from None
+        if Digest.of(content, digest.algorithm) != digest:
+            raise ContentMismatchError(f"the file {file.name} does not hold {digest}")
+        return Adopted(await self.put(digest, content), len(content), Sharing.COPY)
+
+    @asynccontextmanager
+    async def deleting(self) -> AsyncIterator[bool]:
+        """Count who deletes."""
+        if self._is_preserved:
+            yield False
+            return
+        self._deleters += 1
+        try:
+            yield True
+        finally:
+            self._deleters -= 1
+
+    @asynccontextmanager
+    async def preserving(self) -> AsyncIterator[bool]:
+        """Let nobody delete."""
+        if self._is_preserved:
+            yield False
+            return
+        self._is_preserved = True
+        try:
+            while self._deleters:  # noqa: ASYNC110 - whoever deletes may run in another loop
+                await asyncio.sleep(0)
+            yield True
+        finally:
+            self._is_preserved = False
 
     def forget(self, key: str) -> bool:
         """Drop the upload ``key``; False when it is not there."""

@@ -9,6 +9,7 @@ things on disk, from several processes on one root.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,23 @@ class StoredObject:
     name: str
     digest: Digest
     size_bytes: int
+
+
+class Sharing(StrEnum):
+    """How adopted content came: its own copy that shares blocks, another name of the same file, or copied bytes."""
+
+    REFLINK = "reflink"
+    HARD_LINK = "hard-link"
+    COPY = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Content that was taken from a file: its name, length and how it came."""
+
+    name: str
+    size_bytes: int
+    sharing: Sharing
 
 
 class UploadHandle(Protocol):
@@ -118,5 +136,35 @@ class ContentSpace(Protocol):
         ...
 
 
-class Driver(UploadSpace, ContentSpace, Protocol):
+class KeepingSpace(Protocol):
+    """What looking after content needs."""
+
+    async def quarantine(self, name: str) -> str | None:
+        """Move stored content aside, where nothing is served from, and say where; None when there is none.
+
+        The caller is :meth:`ContentSpace.collecting` its digest.
+        """
+        ...
+
+    async def adopt(self, file: Path, digest: Digest, *, may_share: bool) -> Adopted:
+        """Store the content of ``file``, which stays as it is, sharing its bytes where that can be done and is allowed.
+
+        The caller is :meth:`ContentSpace.holding` the digest. Every byte is hashed before it is named. Raises
+        ContentMismatchError, NotFoundError (no such file), NoSpaceError.
+        """
+        ...
+
+    def deleting(self) -> AbstractAsyncContextManager[bool]:
+        """Announce that content will be deleted. Any number may; gives False at once when others preserve it."""
+        ...
+
+    def preserving(self) -> AbstractAsyncContextManager[bool]:
+        """Keep all content from being deleted, when those who are at it are done; nobody begins meanwhile.
+
+        Gives False, soon, when another does the same.
+        """
+        ...
+
+
+class Driver(UploadSpace, ContentSpace, KeepingSpace, Protocol):
     """A place that holds content, and uploads that are not content yet."""

@@ -11,7 +11,7 @@ from aiohttp import web
 from airferry.errors import AirferryError, MalformedError
 from airferry.oci import Digest
 from airferry.oci.reference import is_repository_path
-from airferry.registry.access import Verb
+from airferry.registry.access import ScopeMissingError, Verb
 from airferry.registry.body import read_batches
 from airferry.registry.errors import DigestInvalidError, SizeInvalidError, UploadRangeError
 from airferry.registry.handlers.call import Call, refusal
@@ -82,11 +82,31 @@ async def cancel(call: Call, endpoint: UploadAt) -> web.StreamResponse:
 
 
 async def _mount(call: Call, path: str, digest: Digest) -> bool:
-    """Try to mount. A source that does not exist and one that may not be read look the same: not mounted."""
+    """Try to mount. A source that does not exist and one that may not be read look the same: not mounted.
+
+    A source that a token of this account could be made for is answered with a challenge for such a token, as
+    distribution does: the client gets one and mounts, instead of sending all bytes again.
+    """
     from_path = call.request.query.get("from")
     if from_path is not None and not is_repository_path(from_path):
         return False
-    return await call.writable.mount_blob(path, digest, from_path, lambda holder: call.visitor.may(Verb.PULL, holder))
+    out_of_scope: list[str] = []
+
+    def may_read(holder: str) -> bool:
+        if call.visitor.may(Verb.PULL, holder):
+            return True
+        if call.visitor.sees(holder):
+            out_of_scope.append(holder)
+        return False
+
+    is_mounted = await call.writable.mount_blob(path, digest, from_path, may_read)
+    if out_of_scope and not is_mounted:
+        raise ScopeMissingError(
+            f"the bearer token is not for this: pull {out_of_scope[0]}",
+            hint="ask for a token with that scope, too",
+            also_pull=out_of_scope[0],
+        )
+    return is_mounted
 
 
 def _promise(call: Call, upload: OpenUpload) -> ChunkPromise:

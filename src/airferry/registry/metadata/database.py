@@ -23,7 +23,7 @@ from airferry.registry.errors import DatabaseUnreachableError, NoSpaceError, Rea
 from airferry.registry.metadata.migrating import prepare_postgresql, prepare_sqlite
 from airferry.registry.metadata.schema import tables
 from airferry.registry.settings import DatabaseUrl
-from airferry.registry.writer import Work, Writer, settled, transact_one, translated
+from airferry.registry.writer import Work, Writer, settled, sqlite_of, transact_one, translated
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -55,6 +55,10 @@ class Metadata(Protocol):
         Durable when this returns; ``is_lasting=False`` is for what a power cut may undo. Raises what ``work``
         raises, NoSpaceError, ReadOnlyError, DatabaseUnreachableError. ``work`` may be called several times.
         """
+        ...
+
+    async def snapshot(self, query: Callable[[Connection], _R]) -> _R:
+        """Return what several questions find that must agree, as of one moment; nobody who writes waits for it."""
         ...
 
     def close(self) -> None:
@@ -108,12 +112,25 @@ class SqliteMetadata:
         done: _R = answer
         return done
 
+    async def snapshot(self, query: Callable[[Connection], _R]) -> _R:
+        """Ask in a thread, on a connection of its own; see :class:`Metadata`."""
+        return query(self._reader) if self._file is None else await asyncio.to_thread(self._snapshot, query)
+
     def close(self) -> None:
         """Finish writing and close the file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         self._reader.close()
+
+    def _snapshot(self, query: Callable[[Connection], _R]) -> _R:
+        with translated(), self._engine.connect() as connection:
+            driver = sqlite_of(connection)
+            driver.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                driver.execute("ROLLBACK")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -170,6 +187,10 @@ class PostgresMetadata:
         """Do ``work`` in a serializable transaction, again and again until it fits; see :class:`Metadata`."""
         return await self._in_thread(self._write, work, is_lasting)
 
+    async def snapshot(self, query: Callable[[Connection], _R]) -> _R:
+        """Ask in a transaction that sees one moment; see :class:`Metadata`."""
+        return await self._in_thread(self._snapshot, query)
+
     def close(self) -> None:
         """Finish what is under way and close all connections."""
         self._threads.shutdown()
@@ -212,6 +233,12 @@ class PostgresMetadata:
             except psycopg.OperationalError:
                 connection.invalidate()
                 raise
+
+    def _snapshot(self, query: Callable[[Connection], _R]) -> _R:
+        with self._translated(), self._writers.connect() as connection:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                return query(connection)
 
     def _write(self, work: Work[_R], is_lasting: bool) -> _R:
         with self._translated():

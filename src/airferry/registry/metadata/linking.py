@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from airferry.oci import Digest
 from airferry.registry.acceptance import PushedManifest
 from airferry.registry.errors import MissingContentError, NotFoundError
+from airferry.registry.metadata.quotas import check_quotas
 from airferry.registry.metadata.reading import Content
 from airferry.registry.metadata.schema import blobs, contents, manifests, references, repositories, tags
 from airferry.registry.metadata.statement import Build, Statement
@@ -34,9 +35,13 @@ _FIND_REPOSITORY = Statement(select(repositories.c.id).where(repositories.c.path
 _NEW_REPOSITORY = Statement(
     lambda insert: insert(repositories).values(path=bindparam("path")).returning(repositories.c.id)
 )
-_STORE = Statement(_upsert(contents, "object_name", "size_bytes", "idle_since_s"))
+_STORE = Statement(_upsert(contents, "object_name", "size_bytes", "idle_since_s", "damaged_s"))
 _LINK_BLOB = Statement(_upsert(blobs, "idle_since_s"))
-_HAS_BLOB = Statement(select(blobs.c.digest).where(*_HERE))
+_HAS_BLOB = Statement(
+    select(blobs.c.digest)
+    .select_from(blobs.join(contents, contents.c.digest == blobs.c.digest))
+    .where(*_HERE, contents.c.damaged_s.is_(None))
+)
 _LINK_MANIFEST = Statement(_upsert(manifests, "media_type", "subject", "artifact_type", "annotations", "idle_since_s"))
 _REFER = Statement(_upsert(references, "target"))
 _TAG = Statement(_upsert(tags, "digest"))
@@ -87,7 +92,11 @@ _UNLINK_MANIFEST = Statement(
 
 
 def link_blob(connection: Connection, path: str, digest: Digest, content: Content, now_s: float) -> None:
-    """Make a blob, which has just been stored, readable in a repository, which appears if it is new."""
+    """Make a blob, which has just been stored, readable in a repository, which appears if it is new.
+
+    Raises QuotaExceededError, as all that links does.
+    """
+    check_quotas(connection, path, digest, content.size_bytes)
     _store(connection, digest, content, now_s)
     repository_id = _repository(connection, path)
     _LINK_BLOB.change(connection, repository_id=repository_id, digest=digest, idle_since_s=now_s)
@@ -98,6 +107,7 @@ def mount_blob(connection: Connection, path: str, digest: Digest, from_path: str
     source = _FIND_REPOSITORY.row(connection, path=from_path)
     if source is None or _HAS_BLOB.row(connection, repository_id=source[0], digest=digest) is None:
         return False
+    check_quotas(connection, path, digest)
     repository_id = _repository(connection, path)
     _LINK_BLOB.change(connection, repository_id=repository_id, digest=digest, idle_since_s=now_s)
     return True
@@ -110,6 +120,7 @@ def link_manifest(
 
     Raises MissingContentError when the repository lacks a blob that the manifest needs.
     """
+    check_quotas(connection, path, pushed.digest, len(pushed.raw))
     _store(connection, pushed.digest, Content(len(pushed.raw), object_name), now_s)
     repository_id = _repository(connection, path)
     for digest in pushed.needs:
@@ -191,6 +202,7 @@ def _store(connection: Connection, digest: Digest, content: Content, now_s: floa
         object_name=content.object_name,
         size_bytes=content.size_bytes,
         idle_since_s=now_s,
+        damaged_s=None,  # these bytes were just verified: whatever was wrong is healed
     )
 
 

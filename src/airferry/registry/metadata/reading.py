@@ -11,7 +11,8 @@ from airferry.registry.metadata.schema import blobs, contents, manifests, refere
 from airferry.registry.metadata.statement import Statement
 
 _IN_REPOSITORY = manifests.c.repository_id == repositories.c.id
-_MANIFEST = (manifests.c.digest, manifests.c.media_type, contents.c.size_bytes, contents.c.object_name)
+_CONTENT = (contents.c.size_bytes, contents.c.object_name, contents.c.damaged_s)
+_MANIFEST = (manifests.c.digest, manifests.c.media_type, *_CONTENT)
 
 _BY_DIGEST = Statement(
     select(*_MANIFEST)
@@ -28,7 +29,7 @@ _BY_TAG = Statement(
     .where(repositories.c.path == bindparam("path"), tags.c.name == bindparam("target"))
 )
 _BLOB = Statement(
-    select(contents.c.size_bytes, contents.c.object_name, blobs.c.idle_since_s)
+    select(*_CONTENT, blobs.c.idle_since_s)
     .select_from(
         repositories.join(blobs, blobs.c.repository_id == repositories.c.id).join(
             contents, contents.c.digest == blobs.c.digest
@@ -43,7 +44,7 @@ _IS_REFERRED_TO = Statement(
     .limit(1)
 )
 _HOLDERS = Statement(
-    select(repositories.c.path, contents.c.size_bytes, contents.c.object_name)
+    select(repositories.c.path, *_CONTENT)
     .select_from(
         blobs.join(repositories, repositories.c.id == blobs.c.repository_id).join(
             contents, contents.c.digest == blobs.c.digest
@@ -81,10 +82,11 @@ _ALL = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Something stored: its length, and the driver's name for it."""
+    """Something stored: its length, the driver's name for it, and when it was found damaged, if it was."""
 
     size_bytes: int
     object_name: str
+    damaged_s: float | None = None
 
 
 def find_manifest(connection: Connection, path: str, target: str) -> tuple[Digest, str, Content]:
@@ -92,7 +94,7 @@ def find_manifest(connection: Connection, path: str, target: str) -> tuple[Diges
     row = (_BY_DIGEST if ":" in target else _BY_TAG).row(connection, path=path, target=target)
     if row is None:
         raise NotFoundError(f"no manifest {target} in {path}")
-    return Digest(row[0]), row[1], Content(row[2], row[3])
+    return Digest(row[0]), row[1], Content(*row[2:5])
 
 
 def find_blob(connection: Connection, path: str, digest: Digest) -> tuple[Content, float]:
@@ -100,7 +102,7 @@ def find_blob(connection: Connection, path: str, digest: Digest) -> tuple[Conten
     row = _BLOB.row(connection, path=path, digest=digest)
     if row is None:
         raise NotFoundError(f"no blob {digest} in {path}")
-    return Content(row[0], row[1]), row[2]
+    return Content(*row[:3]), row[3]
 
 
 def is_referred_to(connection: Connection, path: str, digest: Digest) -> bool:
@@ -110,7 +112,7 @@ def is_referred_to(connection: Connection, path: str, digest: Digest) -> bool:
 
 def holders(connection: Connection, digest: Digest) -> tuple[tuple[str, Content], ...]:
     """Return the repositories that link a blob."""
-    return tuple((path, Content(size, name)) for path, size, name in _HOLDERS.rows(connection, digest=digest))
+    return tuple((path, Content(*content)) for path, *content in _HOLDERS.rows(connection, digest=digest))
 
 
 def list_tags(connection: Connection, path: str, after: str | None, limit: int | None) -> tuple[str, ...]:

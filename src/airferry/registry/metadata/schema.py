@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest revision: what the tables below are."""
 
 _NAME: Final = String().with_variant(String(collation="C"), "postgresql")  # listings are in byte order
@@ -35,9 +35,10 @@ contents: Final = Table(
     Column("object_name", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("idle_since_s", Double, nullable=False),
+    Column("damaged_s", Double),
     sqlite_with_rowid=False,
 )
-"""What is stored: the digest, and under which name the driver knows it."""
+"""What is stored: the digest, and under which name the driver knows it; ``damaged_s`` is when it was found spoilt."""
 
 repositories: Final = Table(
     "repositories",
@@ -96,6 +97,15 @@ tags: Final = Table(
     Index("tags_by_digest", "repository_id", "digest"),
     sqlite_with_rowid=False,
 )
+
+quotas: Final = Table(
+    "quotas",
+    tables,
+    Column("namespace", _NAME, primary_key=True),
+    Column("limit_bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many bytes the repositories of a namespace may hold together, what they share counted once."""
 
 uploads: Final = Table(
     "uploads",

@@ -1,0 +1,1 @@
+"""Running a registry: reloading, renewing, measuring, telling how it is. Nothing here serves content."""
