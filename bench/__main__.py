@@ -17,6 +17,7 @@ from bench.crossing import Row, can_run, crossing
 from bench.growth import growth
 from bench.planning import planning
 from bench.programs import airferry, run
+from bench.serving import serving
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -72,8 +73,14 @@ def _in_memory() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=["crossing", "growth", "planning", "help"], help="measure one group and keep nothing"
+        "--only",
+        choices=["crossing", "growth", "planning", "help", "serving"],
+        help="measure one group and keep nothing",
     )
+    parser.add_argument(
+        "--serve", action="append", default=[], metavar="OPTION", help="of our registry serve, for P7–P9"
+    )
+    parser.add_argument("--part", default="", help="of P7–P9: push, pull, head, each also with -plain or -tls")
     parser.add_argument("--dir", type=Path, help="folder to work in")
     options = parser.parse_args()
     base = options.dir or (Path("/dev/shm") if _in_memory() else None)
@@ -94,6 +101,8 @@ def main() -> int:
             rows += crossing(folder)
         if options.only in (None, "growth"):
             rows.append(growth(folder / "growth"))
+        if options.only in (None, "serving"):
+            rows += serving(folder, more=options.serve, only=options.part)
     rows.sort(key=lambda row: (row.name == "growth", int(row.name[1:]) if row.name[1:].isdigit() else 99))
     print(table(rows))
     if options.only is None:

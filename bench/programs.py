@@ -132,10 +132,13 @@ def docker_registry(folder: Path, *, tls: Path | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def our_registry(folder: Path, *, name: str = "registry", tls: bool = False, log: bool = False) -> Iterator[str]:
+def our_registry(
+    folder: Path, *, name: str = "registry", tls: bool = False, log: bool = False, more: Sequence[str] = ()
+) -> Iterator[str]:
     """Serve a registry of ours without users, as docker-registry is served here; ``log`` writes each request down."""
     command = airferry("registry", "serve", "--root", folder / name, "--listen", "127.0.0.1:0", "--no-auth")
     command += ["--host", "127.0.0.1"] if tls else ["--no-tls"]
     command += ["--log-level", "info"] if log else []
+    command += more
     with background(command, cwd=folder, ready="listening on") as lines:
         yield lines[-1].split("//")[1].strip()

@@ -44,7 +44,7 @@ def own_files(root: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def test_a_renewed_certificate_is_shown_after_a_reload(root: Path) -> None:
-    with serving("registry", "serve", "--root", root) as (url, process):
+    with serving("registry", "serve", "--root", root, "--workers", 1) as (url, process):
         before = shown_serial(url)
         renewed = as_json(registry(root, "init", "--renew", "-o", "json"))
         assert shown_serial(url) == before != renewed["serial"].lstrip("0")
@@ -125,7 +125,7 @@ def test_the_status_of_a_registry_that_is_served_and_of_one_that_is_not(root: Pa
     stopped = as_json(registry(root, "status", "-o", "json"))
     assert (stopped["serving"], stopped["images"], stopped["gc"], stopped["scrub"]) == ([], 0, None, None)
     assert not (root / "metadata.sqlite").exists(), "looking makes nothing"
-    with serving("registry", "serve", "--root", root, "--no-auth", "--no-tls") as (url, process):
+    with serving("registry", "serve", "--root", root, "--no-auth", "--no-tls", "--workers", 1) as (url, process):
         layer = b"layer of some bytes"
         for repository in ("a", "b/c"):
             push_image(url, repository, layer)

@@ -3,15 +3,15 @@
 import json
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airferry.app.mirror_registry import serve_registry
+from airferry.app.mirror_registry import HowToServe, prepare_registry, serve_registry
 from airferry.app.pull_secrets import merge_secret
 from airferry.lab import SMALL, PublishedRelease, Shape, publish_release
 from airferry.registry import Running
@@ -20,13 +20,16 @@ from failures.stage import QUICK, Quay, Run, Served, airferry
 ANSI = re.compile(r"\x1b\[")
 
 
-class OurRegistry(Served[tuple[Running, Any]]):
+class OurRegistry(Served[Running]):
     """``registry serve`` on a free port: TLS and a user, unless told otherwise."""
 
     def __init__(self, root: Path, *, use_tls: bool = True, use_auth: bool = True) -> None:
-        def opening() -> Any:
-            hosts = ("localhost", "127.0.0.1")
-            return serve_registry(root, listen="127.0.0.1:0", hosts=hosts, use_tls=use_tls, use_auth=use_auth)
+        @asynccontextmanager
+        async def opening() -> AsyncIterator[Running]:
+            how = HowToServe(root, listen="127.0.0.1:0", use_tls=use_tls, use_auth=use_auth)
+            await prepare_registry(root, listen=how.listen, hosts=("localhost", "127.0.0.1"))
+            async with serve_registry(how) as running:
+                yield running
 
         super().__init__(opening)
         self.root = root
@@ -34,7 +37,7 @@ class OurRegistry(Served[tuple[Running, Any]]):
 
     @property
     def host(self) -> str:
-        return f"localhost:{self.server[0].port}"
+        return f"localhost:{self.server.port}"
 
     @property
     def repository(self) -> str:

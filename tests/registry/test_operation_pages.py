@@ -187,7 +187,12 @@ async def test_health_says_which_part_is_ill(root: Path) -> None:
     from airferry.registry.operation.pages import OperationPages, Parts
 
     store = RegistryStore.on_disk(root)
-    parts: dict[str, Any] = {"certificate": lambda: None, "lost_lines": lambda: 0, "least_free_bytes": 1 << 60}
+
+    async def nobody() -> list[dict[str, Any]]:
+        return []
+
+    parts: dict[str, Any] = {"certificate": lambda: None, "lost_lines": lambda: 0, "others": nobody}
+    parts["least_free_bytes"] = 1 << 60
     pages = OperationPages(Parts(root, store.metadata, Metrics(), **parts)).pages
     request = make_mocked_request("GET", "/health/instance", app=make_app(store))
     answer = await pages["/health/instance"].answer(request)

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,28 @@ from airferry.registry import (
     GRACE_S,
     PASSWORD_FILE,
     AccountsFile,
+    Ended,
     Provisioned,
     Running,
     Settings,
+    SharedListener,
+    Worker,
     add_hosts,
     certified_hosts,
     init,
     is_initialized,
+    listen_at,
     refuse_address,
     serve,
     serve_store,
+    share_work,
 )
 
 logger = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+
+__all__ = ["Ended", "Worker", "share_work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +81,59 @@ async def prepare_registry(root: Path, *, listen: str | None, hosts: Sequence[st
     return Prepared(await init_registry(root, hosts, listen=address, user="admin", password=None))
 
 
-@asynccontextmanager
-async def serve_registry(
-    root: Path,
-    *,
-    listen: str | None,
-    hosts: Sequence[str] = (),
-    use_tls: bool = True,
-    use_auth: bool = True,
-    is_read_only: bool = False,
-    can_delete: bool = True,
-    access_log_to: str | None = None,
-    grace_s: float = GRACE_S,
-    upkeep: Mapping[str, str | None] | None = None,
-) -> AsyncIterator[tuple[Running, Provisioned | None]]:
-    """Serve the registry in ``root``, making it first where there is none; says what was made.
+@dataclass(frozen=True, slots=True)
+class HowToServe:
+    """What was said for this run of the registry in ``root``; all else stands in its registry.toml.
 
-    ``upkeep`` are the words for :func:`airferry.app.registry_upkeep.changed_upkeep`. Raises UsageError for wrong ones.
+    ``upkeep`` are the words for :func:`airferry.app.registry_upkeep.changed_upkeep`; ``access_log_to`` is a file, or
+    ``-`` for stdout.
     """
-    prepared = await prepare_registry(root, listen=listen, hosts=hosts)
 
-    def reread() -> Settings:
+    root: Path
+    listen: str | None = None
+    use_tls: bool = True
+    use_auth: bool = True
+    is_read_only: bool = False
+    can_delete: bool = True
+    access_log_to: str | None = None
+    grace_s: float = GRACE_S
+    upkeep: Mapping[str, str | None] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """Read the settings as they are now. Raises UsageError, NotFoundError, MalformedError."""
         settings = Settings.read(
-            root,
-            listen=listen,
-            use_tls=use_tls,
-            use_auth=use_auth,
-            is_read_only=is_read_only,
-            can_delete=can_delete,
+            self.root,
+            listen=self.listen,
+            use_tls=self.use_tls,
+            use_auth=self.use_auth,
+            is_read_only=self.is_read_only,
+            can_delete=self.can_delete,
         )
-        return replace(settings, upkeep=changed_upkeep(settings.upkeep, **upkeep or {}))
+        return replace(settings, upkeep=changed_upkeep(settings.upkeep, **self.upkeep))
 
-    async with serve(reread(), reread=reread, access_log_to=access_log_to, grace_s=grace_s) as running:
-        logger.info("registry serves", extra={"root": str(root), "url": running.url})
-        yield running, prepared.made
+
+@asynccontextmanager
+async def serve_registry(how: HowToServe, *, listener: SharedListener | None = None) -> AsyncIterator[Running]:
+    """Serve the registry in ``how.root``, which was prepared.
+
+    ``listener`` is a worker's, where several processes serve; see ``share_work``.
+    """
+    async with serve(
+        how.settings(),
+        reread=how.settings,
+        listener=listener,
+        access_log_to=how.access_log_to,
+        grace_s=how.grace_s,
+    ) as running:
+        logger.info("registry serves", extra={"root": str(how.root), "url": running.url})
+        yield running
+
+
+def listen_for(how: HowToServe) -> socket.socket:
+    """Take the address of the registry before several processes serve it. Raises InUseError, UsageError."""
+    listener = listen_at(how.settings().listen)
+    listener.listen(_BACKLOG)
+    return listener
 
 
 async def describe_registry(root: Path, running: Running, *, use_auth: bool = True) -> dict[str, Any]:

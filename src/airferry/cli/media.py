@@ -8,7 +8,7 @@ from airferry.cli.command import SETTINGS, OcGroup, finish, run
 from airferry.cli.options import FOLDER, OutputOptions, says
 from airferry.cli.output import OutputFormat, print_answer
 from airferry.cli.progress import ProgressForm, new_narrator
-from airferry.cli.registry import serve_until_stopped
+from airferry.cli.registry_serving import serve_until_stopped
 from airferry.errors import ExitCode
 
 

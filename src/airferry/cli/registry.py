@@ -1,13 +1,6 @@
-"""``airferry registry``: init, serve; accounts are in :mod:`airferry.cli.registry_users` and ``registry_tokens``."""
+"""``airferry registry``: init here, the other commands in the modules beside this one."""
 
-import asyncio
-import signal
-import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
 
 import click
 
@@ -15,15 +8,15 @@ from airferry.cli import (
     registry_content,
     registry_operation,
     registry_quota,
+    registry_serving,
     registry_tokens,
     registry_upkeep,
     registry_users,
 )
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, says
-from airferry.cli.output import OutputFormat, print_answer
+from airferry.cli.output import print_answer
 from airferry.cli.secret import ask_password
-from airferry.errors import AirferryError
 
 
 @click.group("registry", cls=OcGroup, context_settings=SETTINGS)
@@ -104,139 +97,7 @@ def init(
     print_answer("".join(f"{line}\n" for line in lines), document, saying.form)
 
 
-@command.command("serve")
-@click.option("--root", type=FOLDER, required=True, help="Folder of the registry; made first where there is none.")
-@click.option(
-    "--listen",
-    metavar="HOST:PORT",
-    help="Address to listen on, by default the one given to init (127.0.0.1:8443). A new registry remembers it.",
-)
-@click.option(
-    "--host",
-    "hosts",
-    multiple=True,
-    metavar="NAME|IP",
-    help="Name that the certificate is for; added to that of a registry that is there.",
-)
-@click.option("--no-tls", is_flag=True, help="Speak plain HTTP. For labs only.")
-@click.option("--no-auth", is_flag=True, help="Let everybody do everything. For labs only.")
-@click.option("--read-only", is_flag=True, help="Refuse every push and delete, and note nothing of what is read.")
-@click.option("--no-delete", is_flag=True, help="Refuse to delete tags, manifests and blobs.")
-@click.option("--access-log", metavar="FILE|-", help="Append a line of JSON for every request; - is stdout.")
-@click.option(
-    "--grace",
-    type=click.FloatRange(0, 3600),
-    default=10,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long requests may take to finish after SIGTERM; uploads that take longer go on after a restart.",
-)
-@registry_upkeep.upkeeps
-@says()
-def serve(
-    saying: OutputOptions,
-    upkeep: registry_upkeep.UpkeepOptions,
-    root: Path,
-    listen: str | None,
-    hosts: tuple[str, ...],
-    no_tls: bool,
-    no_auth: bool,
-    read_only: bool,
-    no_delete: bool,
-    access_log: str | None,
-    grace: float,
-) -> None:
-    """Serve the registry in --root until it is stopped.
-
-    SIGHUP, or `airferry registry reload`, reads certificate and settings again; nothing is interrupted.
-
-    --read-only and --no-delete can stand in registry.toml, too: read_only = true, deletes = false.
-
-    \b
-    Example:
-      airferry registry serve --root /srv/registry --listen 0.0.0.0:8443 --host mirror.example.com
-    """
-    for given, text in (
-        (no_tls, "--no-tls: passwords and images cross the network in the clear"),
-        (no_auth, "--no-auth: everybody who reaches this port may push and delete"),
-    ):
-        if given:
-            _say(f"warning: {text}; for labs only")
-    flags = _Flags(
-        use_tls=not no_tls,
-        use_auth=not no_auth,
-        is_read_only=read_only,
-        can_delete=not no_delete,
-        access_log_to=access_log,
-        grace_s=grace,
-        upkeep=asdict(upkeep),
-    )
-    run(_serve(root, listen, hosts, saying.form, flags))
-
-
-class _Flags(TypedDict):
-    use_tls: bool
-    use_auth: bool
-    is_read_only: bool
-    can_delete: bool
-    access_log_to: str | None
-    grace_s: float
-    upkeep: dict[str, str | None]
-
-
-async def _serve(root: Path, listen: str | None, hosts: tuple[str, ...], form: OutputFormat, flags: _Flags) -> None:
-    from airferry.app.mirror_registry import describe_registry, prepare_registry, serve_registry
-    from airferry.app.registry_operation import certificate_warnings
-
-    prepared = await prepare_registry(root, listen=listen, hosts=hosts)
-    # Said before the socket is opened: whatever goes wrong there, it is known where the password is.
-    if prepared.made is not None:
-        made = prepared.made
-        _say(f"made a registry in {root}: user {made.user}, password in {made.password_file}")
-        _say(f"its certificate is for {', '.join(made.hosts)}; clients trust it by {made.ca_certificate}")
-    if prepared.added_hosts:
-        _say(f"the certificate of the registry in {root} is for {', '.join(prepared.added_hosts)} now, too")
-    if flags["use_tls"]:
-        for warning in certificate_warnings(root):
-            _say(f"warning: {warning}")
-    async with serve_registry(root, listen=listen, **flags) as (running, _):
-        document = await describe_registry(root, running, use_auth=flags["use_auth"])
-        await serve_until_stopped(document, form, reload=running.reload)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-async def serve_until_stopped(
-    document: dict[str, Any], form: OutputFormat, *, reload: Callable[[], Awaitable[object]] | None = None
-) -> None:
-    """Say where we listen, as ``document`` (one line of JSON) or by its ``url``; return on SIGTERM or SIGINT.
-
-    ``reload`` is called on SIGHUP; what it refuses it has said itself.
-    """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    reloading: set[asyncio.Task[None]] = set()  # the loop alone would not keep them
-    if reload is not None:
-
-        async def reload_once() -> None:
-            with suppress(AirferryError):
-                await reload()
-
-        def begin() -> None:
-            task = asyncio.ensure_future(reload_once())
-            reloading.add(task)
-            task.add_done_callback(reloading.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, begin)
-    print_answer(f"listening on {document['url']}", document, form, one_line=True)
-    await stopped.wait()
-
-
-for _other in registry_operation.COMMANDS:
+for _other in (registry_serving.serve, *registry_operation.COMMANDS):
     command.add_command(_other)
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)

@@ -1,6 +1,6 @@
 """``airferry registry reload``, ``status`` and ``unit``, and the renewal of certificates by ``init --renew``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -136,11 +136,18 @@ def status(saying: OutputOptions, root: Path) -> None:
     print_answer(_status_text(found, status_document(found)), status_document(found), saying.form)
 
 
+def _serving(answers: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Say where it is served, and by which processes."""
+    for url in dict.fromkeys(one["url"] for one in answers):
+        here = [one for one in answers if one["url"] == url]
+        pids = ", ".join(str(pid) for pid in sorted(one["pid"] for one in here))
+        yield f"{url} (process{'es' if len(here) > 1 else ''} {pids}, since {min(one['since'] for one in here)})"
+
+
 def _status_text(found: "RegistryStatus", document: dict[str, Any]) -> str:
-    serving = [f"{one['url']} (process {one['pid']}, since {one['since']})" for one in found.serving]
     rows = [
         ("Registry", str(found.root)),
-        ("Serving", "; ".join(serving) or "no"),
+        ("Serving", "; ".join(_serving(found.serving)) or "no"),
         ("Images", f"{document['images']} in {document['repositories']} repositories, {document['tags']} tags"),
         ("Size", f"{size(document['bytes'])} in repositories, {size(document['uniqueBytes'])} on disk"),
         ("Uploads", f"{document['uploads']} under way, {size(document['uploadBytes'])} received"),

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from airferry.app.mirror_registry import serve_registry
+from airferry.app.mirror_registry import HowToServe, prepare_registry, serve_registry
 from airferry.app.mirror_release import MirroredRelease
 from airferry.app.narration import Narrator
 from airferry.lab.certificates import make_certificates
@@ -80,12 +80,11 @@ async def run_demo(folder: Path, narrator: Narrator, *, shape: Shape = DEMO) -> 
     """Carry a made-up release across the gap inside ``folder``. Raises what went wrong."""
     clock, crossing = _Clock(), Crossing(folder, narrator)
     release, carried = await _near_side(crossing, shape, clock)
-    async with serve_registry(folder / "registry", listen="127.0.0.1:0", hosts=("localhost", "127.0.0.1")) as (
-        running,
-        made,
-    ):
+    how = HowToServe(folder / "registry", listen="127.0.0.1:0")
+    made = (await prepare_registry(how.root, listen=how.listen, hosts=("localhost", "127.0.0.1"))).made
+    assert made is not None, "the folder is new, so the registry was made"
+    async with serve_registry(how) as running:
         host = f"localhost:{running.port}"
-        assert made is not None, "the folder is new, so the registry was made"
         await crossing.log_in(host, made)
         clock.done("start the mirror", f"https://{host}, TLS, user {made.user}")
         loaded = await crossing.to_mirror(release, host)

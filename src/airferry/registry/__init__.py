@@ -5,6 +5,7 @@ that OpenShift exists. Start one with :func:`serve`, serve another place read-on
 build on :func:`make_app` and :func:`serve_app`.
 """
 
+from airferry.registry.accepting import SharedListener
 from airferry.registry.access import (
     Access,
     AccountsFile,
@@ -22,6 +23,7 @@ from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
 from airferry.registry.certificates import make_ca, make_leaf, server_context
 from airferry.registry.host_names import add_hosts, certified_hosts
+from airferry.registry.listening import GRACE_S, Running, listen_at, refuse_address, serve_app
 from airferry.registry.metadata.counting import Holdings, Stock
 from airferry.registry.operation.control import ask_serving
 from airferry.registry.operation.counting import count_stored
@@ -33,9 +35,10 @@ from airferry.registry.operation.systemd_unit import SystemdUnit, systemd_unit
 from airferry.registry.protocol import ReadableStore, StoredBlob, StoredManifest, WritableStore
 from airferry.registry.provision import PASSWORD_FILE, Provisioned, init, is_initialized
 from airferry.registry.routes import parse_endpoint, repository_of
-from airferry.registry.server import GRACE_S, Running, refuse_address, serve, serve_app, serve_store
+from airferry.registry.server import serve, serve_store
 from airferry.registry.settings import CA_FILE, DEFAULT_LISTEN, Settings, TlsFiles
 from airferry.registry.store import RegistryStore
+from airferry.registry.workers import Ended, Worker, share_work
 
 __all__ = [
     "CA_FILE",
@@ -47,6 +50,7 @@ __all__ = [
     "AuditLog",
     "CertificateFacts",
     "Door",
+    "Ended",
     "Everyone",
     "Grants",
     "Holdings",
@@ -60,6 +64,7 @@ __all__ = [
     "Renewed",
     "Running",
     "Settings",
+    "SharedListener",
     "Stock",
     "StoredBlob",
     "StoredManifest",
@@ -69,6 +74,7 @@ __all__ = [
     "Tokens",
     "Verb",
     "Visitor",
+    "Worker",
     "WritableStore",
     "add_hosts",
     "ask_serving",
@@ -78,6 +84,7 @@ __all__ = [
     "init",
     "install_certificate",
     "is_initialized",
+    "listen_at",
     "make_app",
     "make_ca",
     "make_leaf",
@@ -91,5 +98,6 @@ __all__ = [
     "serve_app",
     "serve_store",
     "server_context",
+    "share_work",
     "systemd_unit",
 ]

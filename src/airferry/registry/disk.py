@@ -1,4 +1,4 @@
-"""The way to the disk: every call that may wait for it runs in one pool of threads.
+"""The way to the disk: every call that may wait for it runs in one pool of threads for each event loop.
 
 The pool is our own and not the loop's default one: the registry also runs inside loops that belong to
 others, and slow fsyncs must not keep their work waiting.
@@ -6,18 +6,21 @@ others, and slow fsyncs must not keep their work waiting.
 
 import asyncio
 import errno
+import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
+from airferry.few_threads import FewThreads
 from airferry.registry.errors import NoSpaceError, ReadOnlyError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_POOL: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="airferry-registry-disk")
+_MOST_THREADS: Final = 32
+_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, FewThreads]" = WeakKeyDictionary()
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -28,7 +31,8 @@ async def in_thread(function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwa
     A cancelled caller leaves only when the thread is done: it is about to close the file that the thread uses.
     """
     call = partial(function, *args, **kwargs) if kwargs else partial(function, *args)
-    future = asyncio.get_running_loop().run_in_executor(_POOL, call)
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(_pools.get(loop) or _new_pool(loop), call)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -36,6 +40,13 @@ async def in_thread(function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwa
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([future])
         raise
+
+
+def _new_pool(loop: asyncio.AbstractEventLoop) -> FewThreads:
+    """Make the pool of a loop, whose threads end when nobody holds the loop any more."""
+    pool = _pools[loop] = FewThreads(most=_MOST_THREADS)
+    weakref.finalize(loop, pool.shutdown, wait=False).atexit = False
+    return pool
 
 
 @contextmanager

@@ -1,20 +1,36 @@
-"""Sending stored content: read from the file in disk threads, a block ahead of the network."""
+"""Sending stored content: by the kernel in the clear; over TLS read in disk threads, a block ahead of the network."""
 
 import asyncio
 import logging
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from aiohttp import web
 
 from airferry.registry.disk import in_thread
 from airferry.registry.errors import DamagedError
+from airferry.registry.zero_copy import plain_socket, send_file
 
 logger: Final = logging.getLogger("airferry.registry")
 
-_BLOCK_BYTES: Final = 512 * 1024
-"""One read and one write. Larger blocks cost memory for each connection and gain nothing measurable."""
+_FIRST_BYTES: Final = 512 * 1024
+_MOST_BLOCK_BYTES: Final = 2 * 1024 * 1024
+_LEAST_BLOCK_BYTES: Final = 256 * 1024
+_BLOCKS_BYTES: Final = 16 * 1024 * 1024
+"""What is read and encrypted at once. Large blocks cost less over TLS (one run each, one worker: 83 blobs of 10 MB a
+second with 512 KiB, 117 with 2 MiB), so they are large while few clients pull; their sum is bounded when many do."""
+
+
+class _UnderWay:
+    """How many files are being sent through this process."""
+
+    count = 0
+
+    @classmethod
+    def block_bytes(cls) -> int:
+        """Return the size of one read and one write at the moment."""
+        return max(_LEAST_BLOCK_BYTES, min(_MOST_BLOCK_BYTES, _BLOCKS_BYTES // max(1, cls.count)))
 
 
 async def send_content(
@@ -28,24 +44,45 @@ async def send_content(
     if isinstance(content, bytes):
         return web.Response(status=status, headers=headers, body=content[first:end])
     try:
-        descriptor, block = await in_thread(_open, content, first, min(end, first + _BLOCK_BYTES))
+        descriptor, block = await in_thread(_open, content, first, min(end, first + _FIRST_BYTES))
     except FileNotFoundError:
         raise DamagedError(f"the file of {content.name} is gone", hint="push the image again") from None
+    _UnderWay.count += 1
     try:
         if first + len(block) >= end:
             return web.Response(status=status, headers=headers, body=block)
-        return await _stream(request, descriptor, block, first, end, web.StreamResponse(status=status, headers=headers))
+        answer = _FileAnswer(status=status, headers=headers)
+        await answer.prepare(request)
+        if (to := await plain_socket(request.transport)) is None:
+            await _stream(request, descriptor, block, first, end, answer)
+        else:
+            answer.file_bytes = await send_file(to, descriptor, first, end) - first
+            if answer.file_bytes < end - first:
+                _break_off(request, answer.file_bytes)
+        await answer.write_eof()
+        return answer
     finally:
+        _UnderWay.count -= 1
         os.close(descriptor)
+
+
+class _FileAnswer(web.StreamResponse):
+    """An answer whose body may go past aiohttp, ``file_bytes`` of it."""
+
+    file_bytes = 0
+
+    @property
+    def body_length(self) -> int:
+        """How many bytes were sent."""
+        return super().body_length + self.file_bytes
 
 
 async def _stream(
     request: web.Request, descriptor: int, block: bytes, offset: int, end: int, answer: web.StreamResponse
-) -> web.StreamResponse:
-    await answer.prepare(request)
+) -> None:
     while True:
         offset += len(block)
-        wanted = min(_BLOCK_BYTES, end - offset)
+        wanted = min(_UnderWay.block_bytes(), end - offset)
         following = asyncio.ensure_future(in_thread(os.pread, descriptor, wanted, offset)) if wanted else None
         try:
             await answer.write(block)
@@ -53,14 +90,16 @@ async def _stream(
             # The thread must be done with the file before the caller closes it.
             block = await following if following is not None else b""
         if not wanted:
-            break
+            return
         if not block:
-            logger.error("a stored file is too short", extra={"path": request.path, "size_bytes": offset})
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionAbortedError("the rest of the promised bytes is not there")
-    await answer.write_eof()
-    return answer
+            _break_off(request, offset)
+
+
+def _break_off(request: web.Request, sent_bytes: int) -> NoReturn:
+    logger.error("a stored file is too short", extra={"path": request.path, "size_bytes": sent_bytes})
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionAbortedError("the rest of the promised bytes is not there")
 
 
 def _open(file: Path, first: int, end: int) -> tuple[int, bytes]:

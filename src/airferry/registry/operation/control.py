@@ -56,10 +56,10 @@ async def controlled(root: Path, answers: Answers) -> AsyncIterator[None]:
         server.close()
 
 
-async def ask_serving(root: Path, word: str) -> list[dict[str, Any]]:
-    """Ask every process that serves ``root`` and return what they answer. One that does not answer is left out."""
+async def ask_serving(root: Path, word: str, *, patience_s: float = _PATIENCE_S) -> list[dict[str, Any]]:
+    """Ask every process that serves ``root`` and return what they answer. One that does not in time is left out."""
     files = await in_thread(lambda: sorted((root / STATE_FOLDER).glob(_PATTERN)))
-    answers = await asyncio.gather(*(_ask(file, word) for file in files))
+    answers = await asyncio.gather(*(_ask(file, word, patience_s) for file in files))
     return [answer for answer in answers if answer is not None]
 
 
@@ -73,9 +73,9 @@ async def _answer(answers: Answers, word: str) -> dict[str, Any]:
         return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 
-async def _ask(file: Path, word: str) -> dict[str, Any] | None:
+async def _ask(file: Path, word: str, patience_s: float) -> dict[str, Any] | None:
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             with _short_path(file) as path:
                 reader, writer = await asyncio.open_unix_connection(path, limit=_MOST_ANSWER_BYTES)
             try:

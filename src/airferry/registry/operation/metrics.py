@@ -1,4 +1,4 @@
-"""What was counted since this process began, in the words of Prometheus.
+"""What was counted since the processes that serve a registry began, in the words of Prometheus.
 
 Source: Prometheus text exposition format 0.0.4. Labels have few values: no names of repositories or accounts, and
 methods and routes only that we know.
@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from airferry.registry.answered import Answered
 
@@ -37,6 +39,19 @@ class _Histogram:
         self.total_s = 0.0
 
 
+class Counted(msgspec.Struct, rename="camel", frozen=True):
+    """What one process counted, as it tells the others of its registry."""
+
+    process: str
+    requests: list[tuple[str, str, int, int]]
+    durations: list[tuple[str, str, list[int], float]]
+    received_bytes: int
+    sent_bytes: int
+    under_way: int
+    lost_lines: int
+    began_s: float
+
+
 class Metrics:
     """Counts requests. Used from one event loop."""
 
@@ -55,6 +70,30 @@ class Metrics:
         histogram.total_s += answered.duration_s
         self._received_bytes += answered.received_bytes
         self._sent_bytes += answered.sent_bytes
+
+    def tell(self, process: str, *, under_way: int, lost_lines: int, began_s: float) -> Counted:
+        """Return what was counted here, by the process of this name."""
+        return Counted(
+            process,
+            [(*key, count) for key, count in self._requests.items()],
+            [(*key, list(histogram.counts), histogram.total_s) for key, histogram in self._durations.items()],
+            self._received_bytes,
+            self._sent_bytes,
+            under_way,
+            lost_lines,
+            began_s,
+        )
+
+    def add(self, counted: Counted) -> None:
+        """Count what another process counted, too."""
+        for route, method, status, count in counted.requests:
+            self._requests[route, method, status] += count
+        for route, method, counts, total_s in counted.durations:
+            histogram = self._durations[route, method]
+            histogram.counts = [own + more for own, more in zip(histogram.counts, counts, strict=True)]
+            histogram.total_s += total_s
+        self._received_bytes += counted.received_bytes
+        self._sent_bytes += counted.sent_bytes
 
     def print(self, samples: Sequence[Sample]) -> str:
         """Return everything that was counted, and ``samples``, as a scraper wants it."""

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from airferry.registry.access import AccountsFile, Door, TokenKeysFile
 from airferry.registry.answered import Observer
 from airferry.registry.metadata import Metadata
 from airferry.registry.operation.access_log import AccessLog
-from airferry.registry.operation.control import controlled
+from airferry.registry.operation.control import ask_serving, controlled
 from airferry.registry.operation.expiry import expiry_warnings
 from airferry.registry.operation.live import Live, Reloaded
 from airferry.registry.operation.metrics import Metrics
@@ -24,6 +26,10 @@ from airferry.registry.settings import Settings
 from airferry.registry.under_way import UnderWay
 
 logger: Final = logging.getLogger("airferry.registry")
+
+_COUNTED: Final = "counted"
+_SCRAPE_S: Final = 2.0
+"""How long a scrape waits for the other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,11 @@ class Operated:
             self._metrics,
             certificate=lambda: self._live.certificate_facts,
             lost_lines=lambda: log.lost if log else 0,
+            others=lambda: ask_serving(settings.root, _COUNTED, patience_s=_SCRAPE_S),
             accounts=guarded.accounts if guarded else None,
             keys=guarded.keys if guarded else None,
         )
-        self.pages: Pages = OperationPages(parts).pages
+        self._pages = OperationPages(parts)
         for warning in expiry_warnings(settings):
             logger.warning(warning)
 
@@ -71,6 +78,11 @@ class Operated:
     def tls(self) -> ssl.SSLContext | None:
         """The context to serve with."""
         return self._certificate.context if self._certificate else None
+
+    @property
+    def pages(self) -> Pages:
+        """What is served beside the distribution API."""
+        return self._pages.pages
 
     @property
     def observers(self) -> tuple[Observer, ...]:
@@ -84,7 +96,7 @@ class Operated:
 
     @asynccontextmanager
     async def reachable(self, url: str, under_way: UnderWay) -> AsyncIterator[None]:
-        """Answer ``registry reload`` and ``registry status`` as long as the block runs."""
+        """Answer ``registry reload`` and ``registry status``, and other processes' metrics, while the block runs."""
         began_s = time.time()
 
         async def reload() -> dict[str, Any]:
@@ -100,7 +112,11 @@ class Operated:
                 "certificateSerial": facts.serial if facts else None,
             }
 
-        async with controlled(self._settings.root, {"reload": reload, "status": status}):
+        async def counted() -> dict[str, Any]:
+            found: dict[str, Any] = msgspec.to_builtins(self._pages.counted(under_way))
+            return found
+
+        async with controlled(self._settings.root, {"reload": reload, "status": status, _COUNTED: counted}):
             yield
 
 

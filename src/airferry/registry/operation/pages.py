@@ -6,11 +6,13 @@ A request that a proxy passed on does not count as one of this machine's.
 
 import ipaddress
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -22,9 +24,9 @@ from airferry.registry.metadata import Metadata
 from airferry.registry.metadata.counting import Stock, count_stock
 from airferry.registry.metadata.reading import list_repositories
 from airferry.registry.operation.expiry import CertificateFacts, read_ca_facts
-from airferry.registry.operation.metrics import CONTENT_TYPE, Metrics, Sample
+from airferry.registry.operation.metrics import CONTENT_TYPE, Counted, Metrics, Sample
 from airferry.registry.state_files import GC, SCRUB, SHOWN_BYTES, finished_s, read_state
-from airferry.registry.under_way import UNDER_WAY
+from airferry.registry.under_way import UNDER_WAY, UnderWay
 
 LEAST_FREE_BYTES: Final = 64 * 1024 * 1024
 """With less, hardly an image can be pushed."""
@@ -59,13 +61,14 @@ def is_local(request: web.Request) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the pages look at."""
+    """What the pages look at. ``others`` asks all processes that serve this registry for what they counted."""
 
     root: Path
     metadata: Metadata
     metrics: Metrics
     certificate: Callable[[], CertificateFacts | None]
     lost_lines: Callable[[], int]
+    others: Callable[[], Awaitable[list[dict[str, Any]]]]
     accounts: AccountsFile | None = None
     keys: TokenKeysFile | None = None
     least_free_bytes: int = LEAST_FREE_BYTES
@@ -79,6 +82,7 @@ class OperationPages:
         self._stock = Stock()
         self._counted_s = float("-inf")
         self._began_s = time.time()
+        self._process = secrets.token_hex(8)
 
     @property
     def pages(self) -> Pages:
@@ -111,15 +115,40 @@ class OperationPages:
         body = msgspec.json.encode({"data": {"services": services}, "status_code": status})
         return web.Response(status=status, body=body, content_type="application/json", headers=_NO_CACHE)
 
+    def counted(self, under_way: UnderWay) -> Counted:
+        """Return what this process counted."""
+        return self._parts.metrics.tell(
+            self._process,
+            under_way=under_way.count,
+            lost_lines=self._parts.lost_lines(),
+            began_s=round(self._began_s, 3),
+        )
+
+    async def _counted_by_all(self, request: web.Request) -> list[Counted]:
+        """Return what each process that serves this registry counted; one that does not answer soon is left out."""
+        own = self.counted(request.app[UNDER_WAY])
+        others = []
+        for told in await self._parts.others():
+            with suppress(msgspec.ValidationError):  # another version of this program, in the middle of an upgrade
+                others.append(msgspec.convert(told, Counted))
+        return [own, *(other for other in others if other.process != own.process)]
+
     async def _metrics(self, request: web.Request) -> web.Response:
+        counted = await self._counted_by_all(request)
+        total = Metrics()
+        for one in counted:
+            total.add(one)
+        under_way = sum(one.under_way for one in counted) - 1
+        began_s, lost_lines = min(one.began_s for one in counted), sum(one.lost_lines for one in counted)
         samples = [
             *await self._stock_samples(),
             *(await in_thread(self._slow_samples)),
-            Sample("requests_under_way", "gauge", "Requests being answered.", request.app[UNDER_WAY].count - 1),
-            Sample("start_time_seconds", "gauge", "When this process began to serve.", round(self._began_s, 3)),
-            Sample("access_log_lost_total", "counter", "Lines of the access log lost.", self._parts.lost_lines()),
+            Sample("requests_under_way", "gauge", "Requests being answered.", under_way),
+            Sample("processes", "gauge", "Processes that serve, whose counts these are.", len(counted)),
+            Sample("start_time_seconds", "gauge", "When the first of them began to serve.", began_s),
+            Sample("access_log_lost_total", "counter", "Lines of the access log lost.", lost_lines),
         ]
-        body = self._parts.metrics.print(samples)
+        body = total.print(samples)
         return web.Response(body=body.encode(), headers={**_NO_CACHE, "Content-Type": CONTENT_TYPE})
 
     async def _stock_samples(self) -> list[Sample]:
