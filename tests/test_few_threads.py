@@ -95,3 +95,47 @@ async def test_shutting_down_may_drop_what_has_not_begun():
     assert first.result(30)
     threads.shutdown()
     assert threads.thread_count == 0
+
+
+async def test_what_is_awaited_is_returned_or_raised(threads):
+    assert await threads.call(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await threads.call(divmod, 7, 0)
+
+
+async def test_a_cancelled_caller_leaves_only_when_its_call_was_made(threads):
+    begun, go_on, made = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(30)
+        made.append(True)
+
+    caller = asyncio.ensure_future(threads.call(work))
+    while not begun.is_set():
+        await asyncio.sleep(0)
+    for _ in range(3):  # however often it is asked to go
+        caller.cancel()
+        await asyncio.wait([caller], timeout=0)
+        assert not caller.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert made == [True]
+
+
+async def test_awaiting_after_the_end_is_refused_and_what_was_dropped_is_cancelled():
+    threads = FewThreads(most=1)
+    hold, begun = threading.Event(), threading.Event()
+    first = asyncio.ensure_future(threads.call(lambda: begun.set() or hold.wait(30)))
+    while not begun.is_set():
+        await asyncio.sleep(0)
+    second = asyncio.ensure_future(threads.call(lambda: None))
+    await asyncio.sleep(0)
+    threads.shutdown(wait=False, cancel_futures=True)
+    hold.set()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert await first is True
+    with pytest.raises(RuntimeError):
+        await threads.call(lambda: None)

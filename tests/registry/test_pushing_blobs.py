@@ -194,10 +194,12 @@ async def test_an_invented_upload_id_is_unknown(registry: Client, upload_id: str
     assert (answer.status, answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
 
 
-async def test_a_client_that_dies_in_the_middle_goes_on_from_there(registry: Client) -> None:
+@pytest.mark.parametrize("how", ["PATCH", "PUT"])
+async def test_a_client_that_dies_in_the_middle_goes_on_from_there(registry: Client, how: str) -> None:
     location = await registry.begin("a")
     _, writer = await raw_connection(registry.running)
-    head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
+    target = f"{location}?digest={Digest.of(CONTENT)}" if how == "PUT" else location
+    head = f"{how} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
     writer.write(head.encode() + CONTENT[:2_000_000])
     while (looked := await registry("GET", location)).headers["Range"] == "0-0":
         assert looked.status == 204

@@ -3,9 +3,12 @@
 import asyncio
 from functools import partial
 
+import pytest
+
 from airferry.oci import Digest
 from airferry.registry import RegistryStore
 from airferry.registry.collecting import CollectionPolicy
+from airferry.registry.errors import QuotaExceededError
 from airferry.registry.metadata import quotas
 
 from .conftest import Client, image
@@ -57,6 +60,17 @@ async def test_a_push_over_the_limit_is_refused_and_says_why(registry: Client) -
     # Others are not concerned, and what is held may be pushed again.
     await registry.push_blob("teams", content)
     await registry.push_blob("team/other", b"12345678")
+
+
+async def test_a_limit_that_is_set_during_an_upload_counts_for_it(registry: Client) -> None:
+    store, content = store_of(registry), b"more than fits"
+    upload_id = await store.begin_upload("team/app", "sha256")
+    with pytest.raises(QuotaExceededError):
+        async with store.open_upload("team/app", upload_id) as upload:
+            await upload.append([content])
+            await limit(registry, "team", 10)
+            await upload.finish(Digest.of(content))
+    assert (await registry("GET", f"/v2/team/app/blobs/{Digest.of(content)}")).status == 404
 
 
 async def test_mounts_and_manifests_count_too(registry: Client) -> None:

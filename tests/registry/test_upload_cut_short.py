@@ -73,6 +73,22 @@ async def test_what_is_cut_and_sent_anew_in_one_request_is_hashed_as_it_came(tmp
     await store.close()
 
 
+async def test_the_last_request_of_an_upload_that_breaks_off_keeps_a_hash_to_go_on_with(tmp_path: Path) -> None:
+    store = RegistryStore(FilesystemDriver(tmp_path), open_metadata(tmp_path / METADATA_FILE))
+    upload_id = await store.begin_upload("a", "sha256")
+    with pytest.raises(ConnectionError):
+        async with store.open_upload("a", upload_id) as upload:
+            upload.expect_all(len(OLD + NEW))
+            await upload.append([OLD])
+            raise ConnectionError
+    async with store.open_upload("a", upload_id) as upload:
+        upload.expect_all(len(NEW))
+        await upload.append([NEW])
+        await upload.finish(Digest.of(OLD + NEW))
+    assert (await store.blob("a", Digest.of(OLD + NEW))).size_bytes == len(OLD + NEW)
+    await store.close()
+
+
 async def test_a_request_that_is_broken_off_while_it_cuts_settles_nothing(tmp_path: Path) -> None:
     """Or the hash would be that of bytes which are gone, and other content could be finished with their digest."""
     driver = BreaksOff(tmp_path)

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from aiohttp import ClientError, web
+from aiohttp import ClientError, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from airferry.registry.acceptance import MAX_ACCEPTED_BYTES
 from airferry.registry.errors import StalledError, TooLargeError
 
 _BATCH_BYTES: Final = 1024 * 1024
+_LATENESS: Final = 20
+"""Silence is noticed up to this part of it too early: setting a timer for each chunk is not for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,21 @@ async def read_batches(request: web.Request, silence_s: float) -> AsyncIterator[
     await _ask_for_body(request)
     loop = asyncio.get_running_loop()
     content = request.content
+    # What came together is copied together only where it came in HTTP chunks, which may be many and small.
+    read = content.readany if request.content_length is None else partial(_read_one, content)
     gone: StalledError | None = None
     while gone is None and not content.at_eof():
         batch: list[bytes] = []
         size_bytes = 0
         try:
-            async with asyncio.timeout(silence_s) as timer:
-                while size_bytes < _BATCH_BYTES and (chunk := await content.readany()):
+            began_s = loop.time()
+            async with asyncio.timeout_at(began_s + silence_s) as timer:
+                while size_bytes < _BATCH_BYTES and (chunk := await read()):
                     batch.append(chunk)
                     size_bytes += len(chunk)
-                    timer.reschedule(loop.time() + silence_s)
+                    if (now_s := loop.time()) - began_s > silence_s / _LATENESS:
+                        began_s = now_s
+                        timer.reschedule(now_s + silence_s)
         except TimeoutError:
             gone = StalledError(f"the client sent nothing for {silence_s:g} s in the middle of a body")
         except (OSError, ClientError, HttpProcessingError, web.RequestPayloadError) as error:
@@ -71,6 +79,11 @@ async def read_batches(request: web.Request, silence_s: float) -> AsyncIterator[
             yield batch
     if gone is not None:
         raise gone
+
+
+async def _read_one(content: StreamReader) -> bytes:
+    chunk, _ = await content.readchunk()
+    return chunk
 
 
 async def _ask_for_body(request: web.Request) -> None:

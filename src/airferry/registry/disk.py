@@ -8,8 +8,7 @@ import asyncio
 import errno
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from typing import Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -30,16 +29,8 @@ async def in_thread(function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwa
 
     A cancelled caller leaves only when the thread is done: it is about to close the file that the thread uses.
     """
-    call = partial(function, *args, **kwargs) if kwargs else partial(function, *args)
     loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(_pools.get(loop) or _new_pool(loop), call)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        raise
+    return await (_pools.get(loop) or _new_pool(loop)).call(function, *args, **kwargs)
 
 
 def _new_pool(loop: asyncio.AbstractEventLoop) -> FewThreads:

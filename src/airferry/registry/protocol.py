@@ -69,6 +69,10 @@ class OpenUpload(Protocol):
         """How many bytes the upload holds."""
         ...
 
+    def expect_all(self, size_bytes: int | None) -> None:
+        """Say that ``size_bytes`` (None: not known) will come now, and then the end."""
+        ...
+
     async def append(self, chunks: Sequence[bytes]) -> None:
         """Add ``chunks`` at the end. Raises NoSpaceError, …; the upload then holds what it held before."""
         ...

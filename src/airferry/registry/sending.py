@@ -21,6 +21,10 @@ _BLOCKS_BYTES: Final = 16 * 1024 * 1024
 """What is read and encrypted at once. Large blocks cost less over TLS (one run each, one worker: 83 blobs of 10 MB a
 second with 512 KiB, 117 with 2 MiB), so they are large while few clients pull; their sum is bounded when many do."""
 
+_PIECE_BYTES: Final = 48 * 1024
+"""What is encrypted at once: pieces that stay in the processor's cache from the file to the socket cost less than one
+large block (four clients, 100 MB each: 0.71 CPU s/GB instead of 0.82)."""
+
 
 class _UnderWay:
     """How many files are being sent through this process."""
@@ -67,7 +71,7 @@ async def send_content(
 
 
 class _FileAnswer(web.StreamResponse):
-    """An answer whose body may go past aiohttp, ``file_bytes`` of it."""
+    """An answer of which ``file_bytes`` went past aiohttp."""
 
     file_bytes = 0
 
@@ -78,14 +82,14 @@ class _FileAnswer(web.StreamResponse):
 
 
 async def _stream(
-    request: web.Request, descriptor: int, block: bytes, offset: int, end: int, answer: web.StreamResponse
+    request: web.Request, descriptor: int, block: bytes, offset: int, end: int, answer: _FileAnswer
 ) -> None:
     while True:
         offset += len(block)
         wanted = min(_UnderWay.block_bytes(), end - offset)
         following = asyncio.ensure_future(in_thread(os.pread, descriptor, wanted, offset)) if wanted else None
         try:
-            await answer.write(block)
+            await _write_pieces(request, answer, memoryview(block))
         finally:
             # The thread must be done with the file before the caller closes it.
             block = await following if following is not None else b""
@@ -93,6 +97,19 @@ async def _stream(
             return
         if not block:
             _break_off(request, offset)
+
+
+async def _write_pieces(request: web.Request, answer: _FileAnswer, block: memoryview) -> None:
+    """Hand ``block`` to the transport itself, and to the answer, which waits, where the client does not keep up."""
+    for at in range(0, len(block), _PIECE_BYTES):
+        piece = block[at : at + _PIECE_BYTES]
+        if request.protocol.writing_paused:
+            await answer.write(piece)
+        elif request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        else:
+            request.transport.write(piece)
+            answer.file_bytes += len(piece)
 
 
 def _break_off(request: web.Request, sent_bytes: int) -> NoReturn:

@@ -16,7 +16,7 @@ from airferry.registry.drivers import UploadHandle
 from airferry.registry.errors import NotFoundError, QuotaExceededError
 from airferry.registry.hashing import Hashing
 from airferry.registry.metadata.linking import link_blob
-from airferry.registry.metadata.quotas import check_quotas
+from airferry.registry.metadata.quotas import are_there_quotas, check_quotas
 from airferry.registry.metadata.reading import Content
 from airferry.registry.metadata.uploads import (
     UploadRecord,
@@ -59,24 +59,31 @@ async def forget(storage: Storage, key: str) -> None:
             raise
 
 
+def _find_with_limits(connection: Connection, key: str) -> tuple[UploadRecord, bool]:
+    return find_upload(connection, key), are_there_quotas(connection)
+
+
 class LinkingUpload:
     """Implements :class:`airferry.registry.protocol.OpenUpload`. Made by :meth:`resume`, left with :meth:`settle`."""
 
-    def __init__(self, storage: Storage, path: str, key: str, handle: UploadHandle, record: UploadRecord) -> None:
+    def __init__(
+        self, storage: Storage, path: str, key: str, handle: UploadHandle, record: UploadRecord, *, is_limited: bool
+    ) -> None:
         self._storage = storage
         self._path = path
         self._key = key
         self._handle = handle
         self._record = record
         self._hashing = Hashing.resume(record.algorithm, record.hash_state)
+        self._is_limited = is_limited
         self._is_over = False
         self._is_torn = False
 
     @classmethod
     async def resume(cls, storage: Storage, path: str, key: str, handle: UploadHandle) -> Self:
         """Go on with a held upload where it was settled last; what came behind that is cut off."""
-        record = await storage.metadata.read(find_upload, key)
-        upload = cls(storage, path, key, handle, record)
+        record, is_limited = await storage.metadata.read(_find_with_limits, key)
+        upload = cls(storage, path, key, handle, record, is_limited=is_limited)
         if handle.received_bytes > record.received_bytes:
             await handle.cut(record.received_bytes)
         elif handle.received_bytes < record.received_bytes:
@@ -89,6 +96,14 @@ class LinkingUpload:
     def received_bytes(self) -> int:
         """How many bytes the upload holds."""
         return self._handle.received_bytes
+
+    def expect_all(self, size_bytes: int | None) -> None:
+        """Say that ``size_bytes`` will come and then the end: the hash of little need not be kept on the way there.
+
+        Where the end does not come after all, what did come is hashed again, so that it can be gone on with.
+        """
+        if size_bytes is not None and size_bytes < SETTLE_BYTES and self.received_bytes == 0:
+            self._hashing = Hashing(self._record.algorithm, can_be_put_away=False)
 
     async def append(self, chunks: Sequence[bytes]) -> None:
         """Add ``chunks`` at the end."""
@@ -118,6 +133,8 @@ class LinkingUpload:
         known, received_bytes = self._record, self.received_bytes
         if self._is_over or self._is_torn or received_bytes == known.received_bytes:
             return
+        if not self._hashing.can_be_put_away:
+            self._hashing = await self._read_again(known.algorithm)
         state = self._hashing.state()
         await self._handle.sync()
 
@@ -136,8 +153,9 @@ class LinkingUpload:
             raise ContentMismatchError(f"the upload promised as {digest} has the digest {digest.algorithm}:{found}")
         storage, size_bytes = self._storage, self.received_bytes
         try:
-            # Before it is named, which would take up the space that is refused; and again when it is linked.
-            await storage.metadata.read(check_quotas, self._path, digest, size_bytes)
+            if self._is_limited:
+                # Before it is named, which would take up the space that is refused; and always when it is linked.
+                await storage.metadata.read(check_quotas, self._path, digest, size_bytes)
             await self._link(digest, size_bytes)
         except QuotaExceededError:
             await self._forget()

@@ -7,7 +7,7 @@ pushes share one sync. Each piece has its own savepoint: one that fails takes no
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from airferry.answers import Answer
 from airferry.registry.errors import DamagedMetadataError, NoSpaceError, ReadOnlyError
 
 _R = TypeVar("_R")
@@ -29,8 +30,7 @@ _MOST_TOGETHER: Final = 256
 class _Job:
     work: Work[Any]
     is_lasting: bool
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Any]"
+    answer: Answer[Any]
 
 
 class Writer:
@@ -48,10 +48,9 @@ class Writer:
 
         What is lasting survives a power cut, too; the rest survives the end of the process.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[_R] = loop.create_future()
-        self._jobs.put(_Job(work, is_lasting, loop, future))
-        return await settled(future)
+        answer: Answer[_R] = Answer(asyncio.get_running_loop())
+        self._jobs.put(_Job(work, is_lasting, answer))
+        return await answer.taken()
 
     def close(self) -> None:
         """Finish what was asked for, then stop. Closing twice is fine."""
@@ -94,7 +93,10 @@ class Writer:
                 driver.execute("ROLLBACK")
             answers = [error] * len(jobs)
         for job, answer in zip(jobs, answers, strict=True):
-            _deliver(job, answer)
+            if isinstance(answer, Exception):
+                job.answer.fail(answer)
+            else:
+                job.answer.give(answer)
 
     def _set_sync(self, driver: sqlite3.Connection, *, is_full: bool) -> None:
         if is_full != self._is_full_sync:
@@ -125,17 +127,6 @@ def transact_one(connection: Connection, work: Work[Any]) -> Any:
     return result
 
 
-async def settled(future: "asyncio.Future[_R]") -> _R:
-    """Wait for ``future``. A cancelled caller leaves only when it is done: others rely on what it holds until then."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        raise
-
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn SQLite's words for a full, read-only or damaged file into our errors."""
@@ -158,16 +149,3 @@ def translated() -> Iterator[None]:
                 "the registry's metadata are damaged", hint="put back metadata.sqlite from a copy; or mirror again"
             ) from error
         raise
-
-
-def _deliver(job: _Job, answer: Any) -> None:
-    def set_answer() -> None:
-        if job.future.done():
-            return
-        if isinstance(answer, Exception):
-            job.future.set_exception(answer)
-        else:
-            job.future.set_result(answer)
-
-    with suppress(RuntimeError):  # the loop that asked is closed: nobody listens any more
-        job.loop.call_soon_threadsafe(set_answer)

@@ -36,6 +36,7 @@ async def begin(call: Call, endpoint: Uploads) -> web.StreamResponse:
         return _progress(202, endpoint.path, upload_id, 0)
     try:
         async with store.open_upload(endpoint.path, upload_id) as upload:
+            upload.expect_all(call.request.content_length)
             await _receive(call, upload, ChunkPromise(0, call.request.content_length))
             await upload.finish(whole)
     except BaseException:
@@ -62,6 +63,7 @@ async def finish(call: Call, endpoint: UploadAt) -> web.StreamResponse:
     digest = _digest(call.request.query["digest"])
     try:
         async with store.open_upload(endpoint.path, endpoint.upload_id) as upload:
+            upload.expect_all(call.request.content_length)
             await _receive(call, upload, _promise(call, upload))
             await upload.finish(digest)
     except UploadRangeError as error:

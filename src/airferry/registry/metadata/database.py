@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -19,11 +20,12 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from airferry.answers import Answer
 from airferry.registry.errors import DatabaseUnreachableError, NoSpaceError, ReadOnlyError
 from airferry.registry.metadata.migrating import prepare_postgresql, prepare_sqlite
 from airferry.registry.metadata.schema import tables
 from airferry.registry.settings import DatabaseUrl
-from airferry.registry.writer import Work, Writer, settled, sqlite_of, transact_one, translated
+from airferry.registry.writer import Work, Writer, sqlite_of, transact_one, translated
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -215,8 +217,9 @@ class PostgresMetadata:
         )
 
     async def _in_thread(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        loop = asyncio.get_running_loop()
-        return await settled(loop.run_in_executor(self._threads, lambda: function(*args, **kwargs)))
+        answer: Answer[_R] = Answer(asyncio.get_running_loop())
+        self._threads.submit(answer.give_from, partial(function, *args, **kwargs))
+        return await answer.taken()
 
     def _read(self, query: Work[_R]) -> _R:
         with self._translated():

@@ -74,6 +74,11 @@ def list_quotas(connection: Connection) -> tuple[Quota, ...]:
     return tuple(Quota(name, limit, _used(connection, name)) for name, limit in _ALL.rows(connection))
 
 
+def are_there_quotas(connection: Connection) -> bool:
+    """Whether any namespace is limited."""
+    return _ALL.row(connection) is not None
+
+
 def check_quotas(connection: Connection, path: str, digest: Digest, size_bytes: int | None = None) -> None:
     """Raise QuotaExceededError when ``digest`` may not come into the repository ``path``.
 
