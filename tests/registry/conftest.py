@@ -16,8 +16,8 @@ from yarl import URL
 
 from airferry.oci import Digest
 from airferry.oci.mediatype import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
-from airferry.registry import Access, Limits, ReadableStore, RegistryStore, Running, serve_store
-from airferry.registry.settings import DatabaseUrl
+from airferry.registry import Access, Limits, ReadableStore, RegistryStore, Running, init, serve_store
+from airferry.registry.settings import CONFIG_FILE, DatabaseUrl
 
 from .postgres import PostgresServer, run_postgres
 
@@ -124,6 +124,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | DatabaseU
         return tmp_path / "metadata.sqlite"
     found: DatabaseUrl = request.getfixturevalue("postgres_database")
     return found
+
+
+@pytest.fixture
+def initialized(tmp_path: Path, database: Path | DatabaseUrl) -> Path:
+    """The folder of a registry that was initialised, with its metadata in SQLite or PostgreSQL."""
+    folder = tmp_path / "registry"
+    init(folder, ["localhost"], password="irrelevant")
+    if isinstance(database, DatabaseUrl):
+        file = folder / CONFIG_FILE
+        file.write_text(f'database = "{database.url.render_as_string(hide_password=False)}"\n{file.read_text()}')
+    return folder
 
 
 Start = Callable[..., Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from airferry.oci import Digest
-from airferry.registry import RegistryStore
+from airferry.registry import RegistryStore, Settings
 from airferry.registry.collecting import Collected, CollectionPolicy
 
 from .served import User
@@ -79,7 +79,7 @@ async def push_until_killed(load: Load, worker: int, enough: asyncio.Event, want
 
 async def collect_until(done: asyncio.Event, root: Path, policy: CollectionPolicy, every_s: float) -> list[Collected]:
     """Collect garbage over and over from a process of its own, as far as the registry can tell."""
-    store = RegistryStore.on_disk(root)
+    store = RegistryStore.on_disk(root, Settings.read(root).database)
     collected: list[Collected] = []
     try:
         while not done.is_set():

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from airferry.oci import Digest
-from airferry.registry import init
 
 from .load import Load, push_until_killed
 from .served import serving, user_of
@@ -36,17 +35,16 @@ async def round_of(root: Path, seed: int, wanted: int, kept: dict[str, Digest]) 
 
 
 async def rounds(root: Path, count: int, wanted: int) -> int:
-    init(root, ["localhost"], password="irrelevant")
     kept: dict[str, Digest] = {}
     for seed in range(count):
         await round_of(root, seed, wanted, kept)
     return len(kept)
 
 
-async def test_what_was_acknowledged_before_kills_under_load_is_there_after_them(tmp_path: Path) -> None:
-    assert await rounds(tmp_path, count=2, wanted=200) >= 400
+async def test_what_was_acknowledged_before_kills_under_load_is_there_after_them(initialized: Path) -> None:
+    assert await rounds(initialized, count=2, wanted=200) >= 400
 
 
 @pytest.mark.soak
-async def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
-    assert await rounds(tmp_path, count=20, wanted=500) >= 10_000
+async def test_twenty_kills_under_load_lose_nothing(initialized: Path) -> None:
+    assert await rounds(initialized, count=20, wanted=500) >= 10_000

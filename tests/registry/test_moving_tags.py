@@ -8,17 +8,15 @@ import pytest
 
 from airferry.oci import Digest
 from airferry.oci.mediatype import OCI_MANIFEST
-from airferry.registry import init
 
 from .conftest import image
 from .served import serving, user_of
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-async def test_sixteen_writers_move_one_tag_under_four_readers(tmp_path: Path, workers: int) -> None:
-    init(tmp_path, ["localhost"], password="irrelevant")
+async def test_sixteen_writers_move_one_tag_under_four_readers(initialized: Path, workers: int) -> None:
     written: set[Digest] = set()
-    async with serving(tmp_path, workers) as served, user_of(served.url) as user:
+    async with serving(initialized, workers) as served, user_of(served.url) as user:
         await user.push_image("a", "moving", b"layer")
         written.add(Digest.of(image((b"layer",))))
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from airferry.registry import init
 from airferry.registry.collecting import CollectionPolicy
 
 from .load import Load, collect_until
@@ -32,7 +31,6 @@ def memory_bytes(served: Served) -> int:
 
 async def mixed(root: Path, duration_s: float) -> tuple[Load, list[int], int]:
     """Load the registry for so long; return what was done, the memory each tenth, and how much was collected."""
-    init(root, ["localhost"], password="irrelevant")
     async with serving(root, WORKERS) as served, user_of(served.url) as user:
         load, over, ends_s = Load(user, 0), asyncio.Event(), time.monotonic() + duration_s
         seen: list[int] = []
@@ -62,16 +60,16 @@ async def mixed(root: Path, duration_s: float) -> tuple[Load, list[int], int]:
     return load, seen, sum(one.objects for one in collected)
 
 
-async def test_a_collection_every_second_under_load_loses_nothing(tmp_path: Path) -> None:
-    load, _, _ = await mixed(tmp_path, 8)
+async def test_a_collection_every_second_under_load_loses_nothing(initialized: Path) -> None:
+    load, _, _ = await mixed(initialized, 8)
     assert len(load.kept) > 50
     assert load.deletes > 5
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-async def test_memory_stays_flat_under_load(tmp_path: Path) -> None:
-    load, seen, objects = await mixed(tmp_path, float(os.environ.get("AIRFERRY_SOAK_S", "600")))
+async def test_memory_stays_flat_under_load(initialized: Path) -> None:
+    load, seen, objects = await mixed(initialized, float(os.environ.get("AIRFERRY_SOAK_S", "600")))
     shown = ", ".join(f"{size / MIB:.0f}" for size in seen)
     print(f"{len(load.kept)} objects kept, {load.deletes} images deleted, {objects} collected; MiB: {shown}")  # noqa: T201
     assert objects > load.deletes

@@ -13,20 +13,9 @@ import pytest
 
 from airferry.oci import Digest
 from airferry.registry import init
-from airferry.registry.settings import CONFIG_FILE, DatabaseUrl
+from airferry.registry.settings import CONFIG_FILE
 
 from .served import User, serving, user_of
-
-
-@pytest.fixture
-def root(tmp_path: Path, database: Path | DatabaseUrl) -> Path:
-    """A registry that was initialised, with its metadata in SQLite or PostgreSQL."""
-    folder = tmp_path / "registry"
-    init(folder, ["localhost"], password="irrelevant")
-    if isinstance(database, DatabaseUrl):
-        file = folder / CONFIG_FILE
-        file.write_text(f'database = "{database.url.render_as_string(hide_password=False)}"\n{file.read_text()}')
-    return folder
 
 
 async def use_it(user: User, number: int) -> None:
@@ -45,15 +34,20 @@ async def use_it(user: User, number: int) -> None:
     assert (await user("GET", f"/v2/{path}/manifests/t"))[0] == 404
 
 
-async def test_every_request_of_a_push_may_go_to_another_worker(root: Path) -> None:
-    async with serving(root, 3) as served, user_of(served.url) as user:
+async def test_every_request_of_a_push_may_go_to_another_worker(initialized: Path) -> None:
+    async with serving(initialized, 3) as served, user_of(served.url) as user:
         assert len(served.workers()) == 3
         assert served.document["workers"] == 3
         await asyncio.gather(*(use_it(user, number) for number in range(12)))
 
 
-async def test_a_second_registry_on_the_same_root_is_the_same_registry(root: Path) -> None:
-    async with serving(root, 2) as one, serving(root, 1) as two, user_of(one.url) as here, user_of(two.url) as there:
+async def test_a_second_registry_on_the_same_root_is_the_same_registry(initialized: Path) -> None:
+    async with (
+        serving(initialized, 2) as one,
+        serving(initialized, 1) as two,
+        user_of(one.url) as here,
+        user_of(two.url) as there,
+    ):
         layer, manifest = await here.push_image("a", "t", os.urandom(10_000))
         assert await there.holds("a", "blobs", layer)
         assert await there.holds("a", "manifests", manifest)
@@ -109,19 +103,20 @@ async def run_airferry(*words: str) -> dict[str, Any]:
     return found
 
 
-async def test_a_reload_reaches_every_worker(tmp_path: Path) -> None:
-    init(tmp_path, ["localhost"], password="irrelevant")
-    async with serving(tmp_path, 3) as served, user_of(served.url) as user:
-        file = tmp_path / CONFIG_FILE
+async def test_a_reload_and_the_status_reach_every_worker(initialized: Path) -> None:
+    async with serving(initialized, 3) as served, user_of(served.url) as user:
+        await user.push_image("a", "t", b"layer")
+        file = initialized / CONFIG_FILE
         file.write_text(f"deletes = false\n{file.read_text()}")
-        reloaded = (await run_airferry("registry", "reload", "--root", str(tmp_path)))["reloaded"]
+        reloaded = (await run_airferry("registry", "reload", "--root", str(initialized)))["reloaded"]
         assert {answer["pid"] for answer in reloaded} == served.workers()
         assert [answer["changed"] for answer in reloaded] == [["deletes"]] * 3
         refused = await asyncio.gather(*(user("DELETE", "/v2/a/manifests/t") for _ in range(12)))
         assert {status for status, _, _ in refused} == {405}
-        status = await run_airferry("registry", "status", "--root", str(tmp_path))
+        status = await run_airferry("registry", "status", "--root", str(initialized))
         assert {answer["pid"] for answer in status["serving"]} == served.workers()
         assert {answer["url"] for answer in status["serving"]} == {served.url}
+        assert (status["images"], status["repositories"], status["tags"], status["contents"]) == (1, 1, 1, 3)
 
 
 async def test_sighup_to_the_parent_reaches_every_worker(tmp_path: Path) -> None:
@@ -136,15 +131,16 @@ async def test_sighup_to_the_parent_reaches_every_worker(tmp_path: Path) -> None
             refused = refused + 1 if status == 405 else 0
 
 
-async def test_metrics_are_of_all_workers(tmp_path: Path) -> None:
-    init(tmp_path, ["localhost"], password="irrelevant")
-    async with serving(tmp_path, 3) as served, user_of(served.url) as user:
-        await asyncio.gather(*(user("GET", "/v2/a/manifests/t") for _ in range(24)))
-        for _ in range(4):
+async def test_metrics_are_of_all_workers(initialized: Path) -> None:
+    async with serving(initialized, 3) as served, user_of(served.url) as user, asyncio.timeout(60):
+        await user.push_image("a", "t", b"layer")
+        await asyncio.gather(*(user("GET", "/v2/a/manifests/none") for _ in range(24)))
+        seen: list[str | None] = []
+        while seen[-4:] != ["24"] * 4:  # whichever worker is asked; a request is counted when its answer is out
             lines = (await user("GET", "/metrics"))[2].decode().splitlines()
             counted = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-            pulls = counted['airferry_registry_requests_total{route="manifest",method="GET",status="404"}']
-            assert (pulls, counted["airferry_registry_processes"]) == ("24", "3")
+            seen.append(counted.get('airferry_registry_requests_total{route="manifest",method="GET",status="404"}'))
+            assert counted["airferry_registry_processes"] == counted["airferry_registry_contents"] == "3"
 
 
 async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
@@ -169,10 +165,10 @@ async def test_a_registry_that_cannot_begin_ends_with_its_error(tmp_path: Path) 
             pass
 
 
-async def test_an_upload_in_two_workers_at_once_never_becomes_a_wrong_blob(root: Path) -> None:
+async def test_an_upload_in_two_workers_at_once_never_becomes_a_wrong_blob(initialized: Path) -> None:
     content = os.urandom(300_000)
     digest = Digest.of(content)
-    async with serving(root, 2) as served, user_of(served.url) as user:
+    async with serving(initialized, 2) as served, user_of(served.url) as user:
         _, headers, _ = await user("POST", "/v2/a/blobs/uploads/")
         location = headers["Location"]
         answers = await asyncio.gather(
