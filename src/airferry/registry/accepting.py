@@ -6,6 +6,7 @@ moment, and then takes what nobody took.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 import struct
@@ -15,7 +16,12 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import Any, Final
 
+logger: Final = logging.getLogger("airferry.registry")
+
 _PATIENCE_S: Final = 0.002
+_EXHAUSTED_S: Final = 1.0
+"""How long a process that has no descriptors or memory left takes no connections; its others go on meanwhile."""
+
 _HANDSHAKE_S: Final = 60.0
 _COUNT: Final = struct.Struct("I")
 _GONE: Final = 2**32 - 1
@@ -93,22 +99,31 @@ class Accepting:
         return own
 
     def _look(self) -> None:
-        if self._tell() <= self._listener.shares.least():
-            self._accept()
-            return
+        if self._tell() > self._listener.shares.least():
+            self._come_again(_PATIENCE_S)
+        elif not self._accept():
+            self._come_again(_EXHAUSTED_S)
+
+    def _come_again(self, after_s: float) -> None:
         self._loop.remove_reader(self._listener.socket)
-        self._pause = self._loop.call_later(_PATIENCE_S, self._take_what_is_left)
+        self._pause = self._loop.call_later(after_s, self._take_what_is_left)
 
     def _take_what_is_left(self) -> None:
         self._pause = None
-        self._accept()
-        self._loop.add_reader(self._listener.socket, self._look)
+        if self._accept():
+            self._loop.add_reader(self._listener.socket, self._look)
+        else:
+            self._pause = self._loop.call_later(_EXHAUSTED_S, self._take_what_is_left)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take a connection if there is one; return whether this process can hold more."""
         try:
             accepted, _ = self._listener.socket.accept()
         except (BlockingIOError, ConnectionError):
-            return  # another worker was quicker, or the client has gone
+            return True  # another worker was quicker, or the client has gone
+        except OSError as error:
+            logger.error("no connection can be taken for a moment: %s", error.strerror)
+            return False
         accepted.setblocking(False)
         connecting = self._loop.connect_accepted_socket(
             self._serve, accepted, ssl=self._tls, ssl_handshake_timeout=_HANDSHAKE_S if self._tls else None
@@ -117,6 +132,7 @@ class Accepting:
         self._handshakes.add(handshake)
         handshake.add_done_callback(self._handshakes.discard)
         self._tell()
+        return True
 
 
 async def _quietly(connecting: Awaitable[object]) -> None:
