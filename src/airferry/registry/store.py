@@ -31,6 +31,7 @@ from airferry.registry.upload import upload_key
 from airferry.registry.uploading import LinkingUpload
 
 _CACHE_BYTES: Final = 32 * 1024 * 1024
+_ENTRY_BYTES: Final = 350  # what Python needs to keep one, besides its bytes
 _CACHED_MANIFEST_BYTES: Final = 1024 * 1024
 TOUCH_S: Final = 1.0
 """How old the note may be of when a blob without a manifest was asked for last: a grace period is shorter by so much
@@ -260,6 +261,6 @@ class _ManifestCache:
         if len(raw) > _CACHED_MANIFEST_BYTES or digest in self._kept:
             return
         self._kept[digest] = raw
-        self._size_bytes += len(raw)
+        self._size_bytes += len(raw) + _ENTRY_BYTES
         while self._size_bytes > _CACHE_BYTES:
-            self._size_bytes -= len(self._kept.popitem(last=False)[1])
+            self._size_bytes -= len(self._kept.popitem(last=False)[1]) + _ENTRY_BYTES
