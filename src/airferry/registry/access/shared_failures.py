@@ -10,7 +10,6 @@ import fcntl
 import os
 import secrets
 import struct
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from mmap import mmap
@@ -45,10 +44,10 @@ class _Buckets:
         self._count = count
         self._size = slots * _SLOT.size
 
-    def read(self, mark: bytes) -> tuple[int, list[_Slot]]:
-        """Return where the bucket of ``mark`` begins, and what is in it."""
+    def read(self, mark: bytes) -> tuple[int, bytes]:
+        """Return where the bucket of ``mark`` begins, and its slots as they lie there."""
         at = self._start + int.from_bytes(mark[:4]) % self._count * self._size
-        return at, [_Slot._make(slot) for slot in _SLOT.iter_unpack(self._memory[at : at + self._size])]
+        return at, self._memory[at : at + self._size]
 
     def write(self, at: int, which: int, slot: _Slot) -> None:
         """Write one in a single copy: pack_into would write zeros first, and a kill in between would leave them."""
@@ -100,41 +99,43 @@ class SharedLedger:
     def failures(self, subject: Subject, since_s: float) -> Failures:
         """Return them, or what its bucket let go of: at least what was kept."""
         mark = self._mark(*subject)
-        _, (let_go, *slots) = self._failures.read(mark)
-        for slot in (*(slot for slot in slots if slot.mark == mark), let_go):
-            if slot.number > 0 and slot.last_s >= since_s:
-                return Failures(slot.number, slot.last_s)
+        _, bucket = self._failures.read(mark)
+        for which in (_find(mark, bucket), 0):
+            if which is not None:
+                _, last_s, number = _slot(bucket, which)
+                if number > 0 and last_s >= since_s:
+                    return Failures(number, last_s)
         return NO_FAILURES
 
     def keep(self, subject: Subject, failures: Failures, since_s: float) -> None:
         """Replace them, in the subject's slot, else in one that is forgotten, else in that of the least failures."""
         mark = self._mark(*subject)
-        at, (let_go, *slots) = self._failures.read(mark)
-        which = _find(mark, slots)
+        at, bucket = self._failures.read(mark)
+        which = _find(mark, bucket)
         if failures.count < 1:
             if which is not None:
-                self._failures.write(at, 1 + which, _EMPTY)
+                self._failures.write(at, which, _EMPTY)
             return
         if which is None:
-            which = min(range(_WAYS), key=lambda n: _worth(slots[n], since_s))
-            lost = slots[which]
-            if _worth(lost, since_s) > _NOTHING:
-                self._failures.write(at, 0, _most(let_go, lost, since_s))
-        self._failures.write(at, 1 + which, _Slot(mark, failures.last_s, failures.count))
+            worth = [_worth(_Slot(*slot), since_s) for slot in _SLOT.iter_unpack(bucket)][1:]
+            which = 1 + worth.index(min(worth))
+            if worth[which - 1] > _NOTHING:
+                self._failures.write(at, 0, _most(_slot(bucket, 0), _slot(bucket, which), since_s))
+        self._failures.write(at, which, _Slot(mark, failures.last_s, failures.count))
 
     def trust(self, where: str, name: str, now_s: float) -> None:
         """Note it, instead of what was noted first in a bucket that is full."""
         mark = self._mark("owner", f"{where}\0{name}")
-        at, slots = self._trusted.read(mark)
-        which = _find(mark, slots)
+        at, bucket = self._trusted.read(mark)
+        which = _find(mark, bucket)
         if which is None:
-            which = min(range(_WAYS), key=lambda n: (slots[n].number, slots[n].last_s))
+            which = min(range(_WAYS), key=lambda number: _slot(bucket, number).last_s)  # 0 in what is empty
         self._trusted.write(at, which, _Slot(mark, now_s, 1))
 
     def is_trusted(self, where: str, name: str) -> bool:
         """Whether it was noted, by whichever process."""
         mark = self._mark("owner", f"{where}\0{name}")
-        return any(slot.mark == mark and slot.number for slot in self._trusted.read(mark)[1])
+        return _find(mark, self._trusted.read(mark)[1]) is not None
 
     def close(self) -> None:
         """Give the memory back; the workers' end does the same."""
@@ -150,8 +151,16 @@ _EMPTY: Final = _Slot(bytes(_MARK_BYTES), 0.0, 0)
 _NOTHING: Final = (0, 0.0)
 
 
-def _find(mark: bytes, slots: Sequence[_Slot]) -> int | None:
-    return next((which for which, slot in enumerate(slots) if slot.mark == mark), None)
+def _find(mark: bytes, bucket: bytes) -> int | None:
+    """Return which slot of ``bucket`` begins with ``mark``."""
+    at = bucket.find(mark)
+    while at % _SLOT.size and at >= 0:  # chance made it of what lies in two
+        at = bucket.find(mark, at + 1)
+    return at // _SLOT.size if at >= 0 else None
+
+
+def _slot(bucket: bytes, which: int) -> _Slot:
+    return _Slot(*_SLOT.unpack_from(bucket, which * _SLOT.size))
 
 
 def _worth(slot: _Slot, since_s: float) -> tuple[int, float]:
