@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airferry.registry.access.failures import Failures, OwnLedger, Subject
@@ -27,38 +27,45 @@ def small() -> Iterator[SharedLedger]:
     ledger.close()
 
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["fail", "fail", "fail", "take one back", "forget", "wait"]),
-        st.sampled_from(SUBJECTS),
-        st.sampled_from([0.0, 0.1, 10.0, 500.0, 901.0]),
-    ),
-    max_size=150,
-)
+failing = st.tuples(st.just("fail"), st.sampled_from(SUBJECTS), st.integers(1, 6))
+others = st.tuples(st.sampled_from(["take one back", "forget"]), st.sampled_from(SUBJECTS), st.integers(1, 3))
+waiting = st.tuples(st.just("wait"), st.just(SUBJECTS[0]), st.sampled_from([1, 10, 500, 901]))
+steps = st.lists(st.one_of(failing, failing, failing, others, waiting), min_size=30, max_size=100)
 
 
 @given(steps)
-def test_nobody_has_fewer_failures_or_earlier_ones_because_others_fail(done: list[tuple[str, Subject, float]]) -> None:
-    """Compared with a ledger that has room for all; each counts on from what its own ledger says."""
+@settings(max_examples=150, deadline=None)
+def test_nobody_has_fewer_failures_or_earlier_ones_because_others_fail(done: list[tuple[str, Subject, int]]) -> None:
+    """Compared with a ledger that has room for all; each counts on from what it says itself."""
     exact, shared, now_s = OwnLedger(), SharedLedger(failure_buckets=1, trust_buckets=1), 1000.0
     size = len(shared._memory)
-    for what, subject, passing_s in done:
-        now_s += passing_s
+    for what, subject, much in done:
+        now_s += much if what == "wait" else 0.1
         since_s = now_s - FORGOTTEN_AFTER_S
         for ledger in (exact, shared):
-            with ledger.alone():
-                before = ledger.failures(subject, since_s)
-                if what == "fail":
-                    ledger.keep(subject, Failures(before.count + 1, now_s), since_s)
-                elif what == "take one back":
-                    ledger.keep(subject, Failures(before.count - 1, before.last_s), since_s)
-                elif what == "forget":
-                    ledger.keep(subject, Failures(0, -inf), since_s)
+            before = ledger.failures(subject, since_s)
+            if what == "fail":
+                ledger.keep(subject, Failures(before.count + much, now_s), since_s)
+            elif what == "take one back":
+                ledger.keep(subject, Failures(before.count - much, before.last_s), since_s)
+            elif what == "forget":
+                ledger.keep(subject, Failures(0, -inf), since_s)
         for each in SUBJECTS:
             true, said = exact.failures(each, since_s), shared.failures(each, since_s)
             assert said.count >= true.count and said.last_s >= true.last_s, each
     assert len(shared._memory) == size
     shared.close()
+
+
+def test_those_with_the_least_failures_make_room_and_strangers_get_no_more_than_those() -> None:
+    ledger = SharedLedger(failure_buckets=1, trust_buckets=1)
+    ledger.keep(("account", "victim"), Failures(50, 1000.0), 0.0)
+    for number in range(30):
+        count = ledger.failures(("account", f"n{number}"), 0.0).count
+        ledger.keep(("account", f"n{number}"), Failures(count + 1, 1000.0 + number), 0.0)
+    assert ledger.failures(("account", "victim"), 0.0) == Failures(50, 1000.0)
+    assert 1 <= ledger.failures(("account", "stranger"), 0.0).count <= 30 / 7
+    ledger.close()
 
 
 @given(st.integers(5, 12), st.lists(st.integers(0, 10_000), max_size=400))
