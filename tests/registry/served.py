@@ -39,8 +39,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(root: Path, workers: int, *more: str, listen: str = "127.0.0.1:0") -> AsyncIterator[Served]:
-    command = ["registry", "serve", "--root", str(root), "--listen", listen, "--no-tls", "--no-auth", "-o", "json"]
+async def serving(
+    root: Path, workers: int, *more: str, listen: str = "127.0.0.1:0", use_auth: bool = False
+) -> AsyncIterator[Served]:
+    command = ["registry", "serve", "--root", str(root), "--listen", listen, "--no-tls", "-o", "json"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -48,6 +50,7 @@ async def serving(root: Path, workers: int, *more: str, listen: str = "127.0.0.1
         *command,
         "--workers",
         str(workers),
+        *([] if use_auth else ["--no-auth"]),
         *more,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -1,4 +1,4 @@
-"""Passwords, how their checks are remembered, and how guesses are slowed."""
+"""Passwords, and how their checks are remembered."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from airferry.errors import MalformedError, UsageError
 from airferry.registry.access import Credentials
 from airferry.registry.access import passwords as module
 from airferry.registry.access.passwords import PasswordChecks, Verdict, hash_password, parse_htpasswd
-from airferry.registry.access.throttle import ACCOUNT_PACE, ADDRESS_PACE, SlowedError, Throttle
 from airferry.registry.errors import ThrottledError
 
 from .guarded import Clock, quick_hash
@@ -122,86 +121,3 @@ async def test_what_apaches_own_program_writes_is_right(checks: PasswordChecks, 
     process = await asyncio.create_subprocess_exec("htpasswd", "-cbB", str(file), "admin", "correct horse", stderr=-3)
     assert await process.wait() == 0
     assert await checks.check(GOOD, parse_htpasswd(file.read_text(), "f")["admin"]) is Verdict.RIGHT
-
-
-# Slowing.
-
-
-def guesses(throttle: Throttle, clock: Clock, address: str, seconds: int, name: str = "admin") -> int:
-    """How many guesses get through in so many seconds, at ten a second."""
-    through = 0
-    for _ in range(10 * seconds):
-        try:
-            throttle.guess(address, name)
-            through += 1
-        except SlowedError as slowed:
-            assert 0 < slowed.retry_after_s <= ADDRESS_PACE.longest_s
-        clock.now += 0.1
-    return through
-
-
-def test_one_address_gets_slower_and_slower(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    first = guesses(throttle, clock, "192.0.2.1", 60, "a")
-    assert first <= ACCOUNT_PACE.free + 12
-    later = sum(guesses(throttle, clock, "192.0.2.1", 60, f"n{n}") for n in range(10))
-    assert later <= 20 + 600 / ADDRESS_PACE.longest_s + 10, "with other names, too"
-
-
-def test_one_account_is_guarded_against_many_addresses_that_guess_on(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    through = 0
-    for _ in range(60):
-        for host in range(10):
-            through += guesses(throttle, clock, f"198.51.100.{host}", 1)
-    assert through <= ACCOUNT_PACE.free + 600 / ACCOUNT_PACE.longest_s + 20
-
-
-def test_the_owner_is_not_locked_out_while_others_guess(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    guesses(throttle, clock, "198.51.100.7", 120)
-    throttle.guess("192.0.2.1", "admin")
-    throttle.succeeded("192.0.2.1", "admin")
-    guesses(throttle, clock, "198.51.100.7", 120)
-    throttle.guess("192.0.2.1", "admin")
-    with pytest.raises(SlowedError):
-        throttle.guess("198.51.100.7", "admin")
-
-
-def test_the_owner_who_mistyped_waits_for_seconds_only(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    guesses(throttle, clock, "198.51.100.7", 600)
-    throttle.guess("192.0.2.1", "admin")
-    with pytest.raises(SlowedError) as slowed:
-        throttle.guess("192.0.2.1", "admin")
-    assert slowed.value.retry_after_s <= ACCOUNT_PACE.longest_s
-    clock.now += slowed.value.retry_after_s
-    throttle.guess("192.0.2.1", "admin")
-
-
-def test_failures_are_forgotten_and_success_costs_nothing(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    for _ in range(200):
-        throttle.guess("192.0.2.1", "admin")
-        throttle.succeeded("192.0.2.1", "admin")
-    guesses(throttle, clock, "192.0.2.9", 600)
-    clock.now += 901
-    for _ in range(ACCOUNT_PACE.free):
-        throttle.guess("192.0.2.9", "admin")
-
-
-def test_who_owns_a_whole_ipv6_network_is_one_guesser(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    through = sum(guesses(throttle, clock, f"2001:db8::{n:x}", 1, f"n{n}") for n in range(1, 60))
-    assert through < 40
-    throttle.guess("2001:db8:0:1::1", "somebody")
-
-
-def test_no_number_of_addresses_or_names_fills_the_memory(clock: Clock) -> None:
-    throttle = Throttle(clock)
-    for number in range(30_000):
-        throttle.guess(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
-        throttle.succeeded(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
-    for number in range(30_000):
-        throttle.guess(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", f"name {number}")
-    assert len(throttle._failures) <= 10_000 and len(throttle._trusted) <= 10_000

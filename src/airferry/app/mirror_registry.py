@@ -20,6 +20,7 @@ from airferry.registry import (
     PASSWORD_FILE,
     AccountsFile,
     Ended,
+    Ledger,
     Provisioned,
     Running,
     Settings,
@@ -113,15 +114,18 @@ class HowToServe:
 
 
 @asynccontextmanager
-async def serve_registry(how: HowToServe, *, listener: SharedListener | None = None) -> AsyncIterator[Running]:
+async def serve_registry(
+    how: HowToServe, *, listener: SharedListener | None = None, ledger: Ledger | None = None
+) -> AsyncIterator[Running]:
     """Serve the registry in ``how.root``, which was prepared.
 
-    ``listener`` is a worker's, where several processes serve; see ``share_work``.
+    ``listener`` and ``ledger`` are a worker's, where several processes serve; see ``share_work``.
     """
     async with serve(
         how.settings(),
         reread=how.settings,
         listener=listener,
+        ledger=ledger,
         access_log_to=how.access_log_to,
         grace_s=how.grace_s,
     ) as running:

@@ -157,7 +157,7 @@ def _serve_in(workers: int, how: "HowToServe", form: OutputFormat) -> None:
             return
 
         async def serve_one() -> None:
-            async with serve_registry(how, listener=part.listener) as running:
+            async with serve_registry(how, listener=part.listener, ledger=part.ledger) as running:
                 document = await describe_registry(how.root, running, use_auth=how.use_auth)
                 await _until_stopped(lambda: part.ready(json.dumps(document).encode()), running.reload)
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 
 from airferry.registry.accepting import SharedListener
-from airferry.registry.access import Access, AccountsFile, Door, Grants, TokenKeysFile, Tokens, pull_everywhere
+from airferry.registry.access import Access, AccountsFile, Door, Grants, Ledger, TokenKeysFile, Tokens, pull_everywhere
+from airferry.registry.access.throttle import Throttle
 from airferry.registry.application import change_limits, make_app
 from airferry.registry.audit import AuditLog
 from airferry.registry.body import Limits
@@ -29,18 +30,20 @@ async def serve(
     *,
     limits: Limits | None = None,
     listener: SharedListener | None = None,
+    ledger: Ledger | None = None,
     reread: Callable[[], Settings] | None = None,
     access_log_to: str | None = None,
     grace_s: float = GRACE_S,
 ) -> AsyncIterator[Running]:
     """Serve the registry in ``settings.root`` until the block ends; requests under way then have ``grace_s``.
 
-    ``listener`` takes the place of ``settings.listen`` where several processes share it.
+    ``listener`` takes the place of ``settings.listen`` where several processes share it; ``ledger``
+    is where these count failed logins together.
     ``reread`` gives the settings of a later moment, for a reload; ``access_log_to`` is a file or ``-`` for stdout.
     Raises InUseError (port taken), CertificateError, ReadOnlyError, NoSpaceError, MalformedError (accounts, keys).
     """
     audit = AuditLog(settings.root)
-    async with _door(settings, audit) as guarded:
+    async with _door(settings, audit, ledger) as guarded:
         store = await in_thread(_open_store, settings)
         try:
             if not settings.is_read_only:
@@ -109,7 +112,7 @@ def _narrowed(limits: Limits, settings: Settings) -> Limits:
 
 
 @asynccontextmanager
-async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[GuardedBy | None]:
+async def _door(settings: Settings, audit: AuditLog, ledger: Ledger | None) -> AsyncIterator[GuardedBy | None]:
     """Open accounts and keys; those of an older registry are made here from its htpasswd file."""
     if settings.users is None:
         yield None
@@ -119,7 +122,8 @@ async def _door(settings: Settings, audit: AuditLog) -> AsyncIterator[GuardedBy 
         stack.callback(accounts.close)
         keys = await TokenKeysFile.open(settings.root)
         stack.callback(keys.close)
-        door = Door(accounts, Tokens(keys), audit=audit, everybody=_everybody(settings))
+        throttle = Throttle(ledger=ledger)
+        door = Door(accounts, Tokens(keys), audit=audit, everybody=_everybody(settings), throttle=throttle)
         stack.callback(door.close)
         yield GuardedBy(door, accounts, keys)
 

@@ -2,7 +2,8 @@
 
 The workers share one listening socket, so that what waits to be accepted is lost with none of them, and so that an
 address that another program has is noticed. The parent has neither threads nor an event loop: it can fork at any time.
-What the workers share beyond the socket is the registry's folder and database, which any number of processes may use.
+What the workers share beyond the socket is the registry's folder and database, which any number of processes may use,
+and memory made before they are: how many connections each has, and who guessed passwords.
 """
 
 import ctypes
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from airferry.registry.accepting import SharedListener, Shares
+from airferry.registry.access import SharedLedger
 
 logger: Final = logging.getLogger("airferry.registry")
 
@@ -37,6 +39,7 @@ class Worker:
     """What :func:`share_work` returns in a worker: go on and serve, then say :meth:`ready`."""
 
     listener: SharedListener
+    ledger: SharedLedger
     _pipe: int
 
     def ready(self, document: bytes) -> None:
@@ -66,6 +69,7 @@ class _Child:
 class _Parent:
     listener: socket.socket
     shares: Shares = field(default_factory=Shares)
+    ledger: SharedLedger = field(default_factory=SharedLedger)
     children: dict[int, _Child] = field(default_factory=dict)
     due: dict[int, float] = field(default_factory=dict)
     """When the next worker of a number is to be started."""
@@ -115,7 +119,7 @@ def _start(parent: _Parent, number: int) -> Worker | None:
     for passed_on in _PASSED_ON:
         signal.signal(passed_on, signal.SIG_IGN)  # whoever serves may heed them
     _end_with(own)
-    return Worker(SharedListener(parent.listener, parent.shares, number), writing)
+    return Worker(SharedListener(parent.listener, parent.shares, number), parent.ledger, writing)
 
 
 def _end_with(parent_pid: int) -> None:

@@ -4,7 +4,9 @@ from airferry.registry.access.accounts import Account, AccountKind, Accounts
 from airferry.registry.access.accounts_file import AccountsFile
 from airferry.registry.access.credentials import Credentials
 from airferry.registry.access.door import Door, Scheme, pull_everywhere
+from airferry.registry.access.failures import Ledger
 from airferry.registry.access.grants import Grants, Permission
+from airferry.registry.access.shared_failures import SharedLedger
 from airferry.registry.access.token_keys import TokenKeysFile
 from airferry.registry.access.tokens import Tokens
 from airferry.registry.access.visitors import (
@@ -30,9 +32,11 @@ __all__ = [
     "Grants",
     "IssuedToken",
     "Knock",
+    "Ledger",
     "Permission",
     "Scheme",
     "ScopeMissingError",
+    "SharedLedger",
     "TokenKeysFile",
     "TokenWish",
     "Tokens",

@@ -2,21 +2,20 @@
 
 Each failed guess beyond a few makes the next one wait, twice as long each time, up to a bound. The right owner is
 kept out of it: a password that was right before is never slowed, nor is an account's owner at an address from which
-that account got in before, or which has not guessed wrong yet. Failures are forgotten after quiet minutes. What is
-known here is known to this process only.
+that account got in before, or which has not guessed wrong yet. Failures are forgotten after quiet minutes. Where they
+are written down, and with that who knows of them, is the ledger's business.
 """
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from airferry.registry.access.failures import NO_FAILURES, Failures, Ledger, OwnLedger
 from airferry.registry.errors import ThrottledError
 
 _FORGET_S: Final = 900.0
-_MOST_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +43,12 @@ class SlowedError(ThrottledError):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
-class _Failures:
-    count: int
-    last_s: float
-
-
 class Throttle:
-    """Counts failures. Holds a bounded number of addresses and names; the longest untouched go first."""
+    """Counts failures in ``ledger``, by default one of its own; workers that share a ledger count together."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, ledger: Ledger | None = None) -> None:
         self._clock = clock
-        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
-        self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._ledger: Ledger = OwnLedger() if ledger is None else ledger
 
     def guess(self, address: str | None, name: str) -> None:
         """Count a guess for ``name`` from ``address`` before it is checked, so that many at once are many.
@@ -64,45 +56,34 @@ class Throttle:
         Raises SlowedError, and counts nothing, when it comes too early.
         """
         where = _network(address)
-        wait_s = self._wait_s(("address", where), ADDRESS_PACE)
-        if (where, name) not in self._trusted and self._count(("address", where)):
-            wait_s = max(wait_s, self._wait_s(("account", name), ACCOUNT_PACE))
-        if wait_s > 0:
-            raise SlowedError(wait_s)
-        for key in (("address", where), ("account", name)):
-            self._keep(key, self._count(key) + 1, self._clock())
+        with self._ledger.alone():
+            now_s = self._clock()
+            since_s = now_s - _FORGET_S
+            here = self._ledger.failures(("address", where), since_s)
+            there = self._ledger.failures(("account", name), since_s)
+            wait_s = _wait_s(here, ADDRESS_PACE, now_s)
+            if here.count and not self._ledger.is_trusted(where, name):
+                wait_s = max(wait_s, _wait_s(there, ACCOUNT_PACE, now_s))
+            if wait_s <= 0:
+                self._ledger.keep(("address", where), Failures(here.count + 1, now_s), since_s)
+                self._ledger.keep(("account", name), Failures(there.count + 1, now_s), since_s)
+                return
+        raise SlowedError(wait_s)
 
     def succeeded(self, address: str | None, name: str) -> None:
         """Take back the guess that was right, forget those for the account, and know its owner here from now on."""
         where = _network(address)
-        self._failures.pop(("account", name), None)
-        before = self._failures.get(("address", where))
-        if before is not None:
-            self._keep(("address", where), before.count - 1, before.last_s)
-        self._trusted[(where, name)] = None
-        self._trusted.move_to_end((where, name))
-        while len(self._trusted) > _MOST_KEYS:
-            self._trusted.popitem(last=False)
+        with self._ledger.alone():
+            now_s = self._clock()
+            since_s = now_s - _FORGET_S
+            here = self._ledger.failures(("address", where), since_s)
+            self._ledger.keep(("address", where), Failures(here.count - 1, here.last_s), since_s)
+            self._ledger.keep(("account", name), NO_FAILURES, since_s)
+            self._ledger.trust(where, name, now_s)
 
-    def _keep(self, key: tuple[str, str], count: int, last_s: float) -> None:
-        self._failures[key] = _Failures(count, last_s)
-        self._failures.move_to_end(key)
-        if count < 1:
-            del self._failures[key]
-        while len(self._failures) > _MOST_KEYS:
-            self._failures.popitem(last=False)
 
-    def _count(self, key: tuple[str, str]) -> int:
-        found = self._failures.get(key)
-        if found is None or self._clock() - found.last_s > _FORGET_S:
-            return 0
-        return found.count
-
-    def _wait_s(self, key: tuple[str, str], pace: Pace) -> float:
-        count = self._count(key)
-        if count == 0:
-            return 0.0
-        return max(0.0, self._failures[key].last_s + pace.wait_s(count) - self._clock())
+def _wait_s(failures: Failures, pace: Pace, now_s: float) -> float:
+    return max(0.0, failures.last_s + pace.wait_s(failures.count) - now_s) if failures.count else 0.0
 
 
 def _network(address: str | None) -> str:
