@@ -124,7 +124,7 @@ def _first_book(book: _Book, htpasswd: Path | None) -> _Book:
     if htpasswd is None or htpasswd.name == ACCOUNTS_FILE or not htpasswd.exists():
         return book
     with disk_errors(f"reading {htpasswd}"):
-        hashes = parse_htpasswd(htpasswd.read_text(), str(htpasswd))
+        hashes = parse_htpasswd(htpasswd.read_bytes(), str(htpasswd))
     return book.with_accounts(
         [
             _account(name, bcrypt, _ADMINS if position == 0 else _WORKERS)

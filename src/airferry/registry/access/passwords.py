@@ -61,9 +61,13 @@ def hash_password(password: str) -> str:
     return bcrypt.hashpw(encoded, bcrypt.gensalt(_ROUNDS)).decode()
 
 
-def parse_htpasswd(text: str, where: str) -> Mapping[str, str]:
+def parse_htpasswd(raw: bytes, where: str) -> Mapping[str, str]:
     """Return name → bcrypt hash. Raises MalformedError, naming the line, for anything but bcrypt."""
     accounts: dict[str, str] = {}
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise MalformedError(f"{where} is not text in UTF-8", hint="write users with `htpasswd -B`") from None
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
