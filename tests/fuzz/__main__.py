@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-WATCHED = ["airferry", "jwt", "aiohttp", "yarl", "urllib.parse"]
+WATCHED = ["airferry", "jwt"]
 
 
 def replay(name: str, data: bytes) -> None:

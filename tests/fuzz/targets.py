@@ -3,18 +3,21 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Final
-from urllib.parse import quote
+from types import SimpleNamespace
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, quote
 
 import msgspec
+from multidict import MultiDict
 
 from airferry.content.http.challenge import choose, parse_challenges
 from airferry.oci import Digest, Manifest
 from airferry.oci.mediatype import DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from airferry.oci.reference import Reference, is_host, is_repository_path, is_tag
 from airferry.oci.wire import parse_content_range, parse_errors, parse_next_link, parse_range, print_errors
-from airferry.registry import parse_endpoint, repository_of
+from airferry.registry import Limits, parse_endpoint, repository_of
 from airferry.registry.acceptance import accept_manifest
+from airferry.registry.handlers.call import Page, is_unchanged
 from airferry.registry.routes import BlobAt, Catalog, Endpoint, ManifestAt, Ping, Referrers, TagList, UploadAt, Uploads
 from airferry.registry.upload import accept_chunk, check_progress, print_progress, upload_key
 
@@ -166,6 +169,35 @@ def carried_manifest(data: bytes) -> None:
     assert found.is_index or found.config is not None
 
 
+def page(data: bytes) -> None:
+    """A query, an LF, and the name that the page ends with: the link to the next page asks for just that one."""
+    query, _, name = data.partition(b"\n")
+    fields = MultiDict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
+    call: Any = SimpleNamespace(request=SimpleNamespace(query=fields), limits=Limits(page=20))
+    found = Page.of(call)
+    assert 0 <= found.limit <= 20
+    assert found.after is None or "\0" not in found.after
+    last = name.decode("utf-8", "replace").replace("\0", "")
+    link = found.link([last] * (found.limit + 1), "/v2/a/tags/list").get("Link")
+    assert (link is None) == (found.limit == 0)
+    if link is not None:
+        target = parse_next_link(link)
+        assert target is not None and link.isascii() and link.isprintable()
+        asked = dict(parse_qsl(target.partition("?")[2], keep_blank_values=True))
+        call.request.query = asked
+        assert Page.of(call) == Page(found.limit, last)
+
+
+def unchanged(data: bytes) -> None:
+    """An If-None-Match: an entity tag counts wherever it stands in the list, and nothing else does."""
+    said, request = header(data), cast(Any, SimpleNamespace(headers={}))
+    assert not is_unchanged(request, D)
+    request.headers["If-None-Match"] = said
+    assert not is_unchanged(request, D) or "*" in said or f'"{D}"' in said
+    request.headers["If-None-Match"] = f'{said},W/"{D}"'
+    assert is_unchanged(request, D)
+
+
 def challenges(data: bytes) -> None:
     found = parse_challenges([header(line) for line in data.split(b"\n")])
     for one in found:
@@ -251,6 +283,13 @@ PARSERS: Final = (
         (b"\0\0\0\x0a0-9", b"\0\x0a\xff\xff10-19", b"\0\x0a\0\x0a", b"\0\x0a\0\x05bytes 10-19/20"),
         (b"bytes ", b"\xff\xff"),
     ),
+    Target(
+        "page",
+        page,
+        (b"n=1&last=a\nb", b"n=0\n", b"last=%00x\n&=?", b"n=-1\n", b"n=\xd9\xa3\n", b"n=99999999999999999999999\n<>"),
+        (b"n=", b"&last=", b"%00", b">", b"#"),
+    ),
+    Target("unchanged", unchanged, (f'"{D}"'.encode(), b'W/"x", *', b",,"), (b"*", b"W/", b'"', b",", D.encode())),
     Target("manifest", manifest, MANIFESTS, MANIFEST_WORDS),
     Target("carried-manifest", carried_manifest, MANIFESTS, MANIFEST_WORDS),
     Target(
