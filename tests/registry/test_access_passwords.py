@@ -116,6 +116,10 @@ def test_users_are_read_from_a_file_as_apache_writes_it() -> None:
             parse_htpasswd(bad.encode(), "users")
 
 
+def test_a_user_who_is_commented_out_is_none_even_behind_blanks() -> None:
+    assert parse_htpasswd(f"\t#bob:{HASH}\n  # ann:{HASH}\nadmin:{HASH}\n".encode(), "f") == {"admin": HASH}
+
+
 @pytest.mark.outsider
 async def test_what_apaches_own_program_writes_is_right(checks: PasswordChecks, tmp_path: Path) -> None:
     file = tmp_path / "users"
