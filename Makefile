@@ -35,8 +35,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 
+# Fuzzing guided by coverage needs atheris, a compiled program that has no wheel for every Python and machine.
 soak: $(STAMP)
-	$(BIN)/pytest -m soak --timeout 3600
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --editable '.[dev,fuzz]' \
+		|| echo "atheris cannot be installed here: the fuzzing that coverage guides is left out"
+	$(BIN)/pytest -m soak -rsP --timeout 3600
 
 # What travels: a wheel, one static file, one folder. The distribution's own Python, for reasons told in the script.
 DIST_PYTHON ?= /usr/bin/python3

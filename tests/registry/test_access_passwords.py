@@ -109,10 +109,14 @@ async def test_a_hash_that_is_cut_short_lets_nobody_in(checks: PasswordChecks) -
 
 def test_users_are_read_from_a_file_as_apache_writes_it() -> None:
     apache = "$2y$05$" + "a" * 53
-    assert parse_htpasswd(f"# users\n\nadmin:{HASH}\nbob:{apache}\n", "f") == {"admin": HASH, "bob": apache}
+    assert parse_htpasswd(f"# users\n\nadmin:{HASH}\nbob:{apache}\n".encode(), "f") == {"admin": HASH, "bob": apache}
     for bad in ("admin", "admin:$apr1$x", ":x", "admin:plain", "admin:$2y$\u00e4"):
         with pytest.raises(MalformedError, match="line 1 of users"):
-            parse_htpasswd(bad, "users")
+            parse_htpasswd(bad.encode(), "users")
+
+
+def test_a_user_who_is_commented_out_is_none_even_behind_blanks() -> None:
+    assert parse_htpasswd(f"\t#bob:{HASH}\n  # ann:{HASH}\nadmin:{HASH}\n".encode(), "f") == {"admin": HASH}
 
 
 @pytest.mark.outsider
@@ -120,4 +124,4 @@ async def test_what_apaches_own_program_writes_is_right(checks: PasswordChecks, 
     file = tmp_path / "users"
     process = await asyncio.create_subprocess_exec("htpasswd", "-cbB", str(file), "admin", "correct horse", stderr=-3)
     assert await process.wait() == 0
-    assert await checks.check(GOOD, parse_htpasswd(file.read_text(), "f")["admin"]) is Verdict.RIGHT
+    assert await checks.check(GOOD, parse_htpasswd(file.read_bytes(), "f")["admin"]) is Verdict.RIGHT

@@ -229,8 +229,12 @@ async def test_the_users_of_an_older_registry_are_taken_over_once(tmp_path: Path
 
 async def test_users_that_cannot_be_taken_over_stop_the_start_and_stay(tmp_path: Path) -> None:
     old = tmp_path / "users.htpasswd"
-    old.write_text("admin:$apr1$x\n")
-    with pytest.raises(MalformedError, match="line 1"):
+    for written, said in ((b"admin:$apr1$x\n", "line 1"), (f"\xe9:$2b$04${'a' * 53}\n".encode("latin-1"), "UTF-8")):
+        old.write_bytes(written)
+        with pytest.raises(MalformedError, match=said):
+            await AccountsFile.open(tmp_path, old)
+    old.write_text(f"anonymous:$2b$04${'a' * 53}\n")
+    with pytest.raises(UsageError, match="anonymous"):
         await AccountsFile.open(tmp_path, old)
     assert old.exists() and not (tmp_path / "accounts.json").exists()
 

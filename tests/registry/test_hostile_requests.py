@@ -49,6 +49,12 @@ def test_any_path_is_an_endpoint_or_a_refusal(text: str) -> None:
         assert repository is None or not {"", ".", ".."} & set(repository.split("/"))
 
 
+@pytest.mark.parametrize("raw", [b"/v2/a%2\xc4b/tags/list", b"/v2/a/blobs/%\xff", b"/v2/a/manifests/%41\xff"])
+def test_a_path_with_bytes_that_are_no_utf8_is_refused(raw: bytes) -> None:
+    with pytest.raises(AirferryError):
+        parse_endpoint(raw.decode("utf-8", "surrogateescape"))
+
+
 BAD_NAMES = {
     "a parent folder": "..",
     "an encoded parent folder": "%2e%2e",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from airferry.app.registry_documents import NewSecret, grants_document
-from airferry.errors import MalformedError, UsageError
+from airferry.errors import UsageError
 from airferry.registry import AccountsFile, AuditLog, Grants, Settings, TokenKeysFile
 from airferry.registry.access import Account, AccountKind
 from airferry.registry.access.accounts import (
@@ -72,12 +72,10 @@ class RegistryAccounts:
         given = parse_grants(grants)
         try:
             with disk_errors(f"reading {htpasswd}"):
-                text = await asyncio.to_thread(htpasswd.read_text)
+                raw = await asyncio.to_thread(htpasswd.read_bytes)
         except FileNotFoundError:
             raise NotFoundError(f"there is no file {htpasswd}") from None
-        except UnicodeDecodeError:
-            raise MalformedError(f"{htpasswd} is not text") from None
-        hashes = parse_htpasswd(text, str(htpasswd))
+        hashes = parse_htpasswd(raw, str(htpasswd))
         users = tuple(
             Account(check_user_name(name), AccountKind.USER, _now(), Password.of(hashed), grants=given)
             for name, hashed in hashes.items()

@@ -118,7 +118,7 @@ def _decoded(part: str) -> str:
         return part
     try:
         return unquote_to_bytes(part).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:  # also of a part that was no text before it was decoded
         return _UNDECODABLE  # in no grammar, so the part is refused for what it should have been
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from airferry.errors import MalformedError
-from airferry.registry.access.accounts import Account, AccountKind, Password
+from airferry.registry.access.accounts import Account, AccountKind, Password, check_user_name
 from airferry.registry.access.grants import EVERYWHERE, Grants, Permission
 from airferry.registry.access.passwords import parse_htpasswd
 from airferry.registry.access.watched import WatchedFile
@@ -124,10 +124,10 @@ def _first_book(book: _Book, htpasswd: Path | None) -> _Book:
     if htpasswd is None or htpasswd.name == ACCOUNTS_FILE or not htpasswd.exists():
         return book
     with disk_errors(f"reading {htpasswd}"):
-        hashes = parse_htpasswd(htpasswd.read_text(), str(htpasswd))
+        hashes = parse_htpasswd(htpasswd.read_bytes(), str(htpasswd))
     return book.with_accounts(
         [
-            _account(name, bcrypt, _ADMINS if position == 0 else _WORKERS)
+            _account(check_user_name(name), bcrypt, _ADMINS if position == 0 else _WORKERS)
             for position, (name, bcrypt) in enumerate(hashes.items())
         ]
     )

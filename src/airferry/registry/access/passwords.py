@@ -61,13 +61,17 @@ def hash_password(password: str) -> str:
     return bcrypt.hashpw(encoded, bcrypt.gensalt(_ROUNDS)).decode()
 
 
-def parse_htpasswd(text: str, where: str) -> Mapping[str, str]:
+def parse_htpasswd(raw: bytes, where: str) -> Mapping[str, str]:
     """Return name → bcrypt hash. Raises MalformedError, naming the line, for anything but bcrypt."""
     accounts: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise MalformedError(f"{where} is not text in UTF-8", hint="write users with `htpasswd -B`") from None
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line or line.startswith("#"):
             continue
-        name, colon, hashed = line.strip().partition(":")
+        name, colon, hashed = line.partition(":")
         if not colon or not name or not hashed.startswith(_HASH_STARTS) or not hashed.isascii():
             raise MalformedError(
                 f"line {number} of {where} is not name:bcrypt-hash", hint="write users with `htpasswd -B`"

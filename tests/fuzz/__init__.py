@@ -1,0 +1,1 @@
+"""Fuzzing of everything that takes bytes from a client: targets, seeds, mutations, and a guide by coverage."""
