@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from airferry.errors import MalformedError
-from airferry.registry.access.accounts import Account, AccountKind, Password, check_user_name
+from airferry.registry.access.accounts import ANONYMOUS, Account, AccountKind, Password, check_user_name
 from airferry.registry.access.grants import EVERYWHERE, Grants, Permission
 from airferry.registry.access.passwords import parse_htpasswd
 from airferry.registry.access.watched import WatchedFile
@@ -125,9 +125,12 @@ def _first_book(book: _Book, htpasswd: Path | None) -> _Book:
         return book
     with disk_errors(f"reading {htpasswd}"):
         hashes = parse_htpasswd(htpasswd.read_bytes(), str(htpasswd))
+    # Names that only new users may not have, such as a+b@example.com, stay: people log in with them.
+    if ANONYMOUS in hashes:
+        check_user_name(ANONYMOUS)
     return book.with_accounts(
         [
-            _account(check_user_name(name), bcrypt, _ADMINS if position == 0 else _WORKERS)
+            _account(name, bcrypt, _ADMINS if position == 0 else _WORKERS)
             for position, (name, bcrypt) in enumerate(hashes.items())
         ]
     )
