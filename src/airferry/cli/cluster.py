@@ -1,0 +1,10 @@
+"""``airferry cluster``: what a cluster is told about its mirror; the commands are in the modules beside this one."""
+
+import click
+
+from airferry.cli.command import SETTINGS, OcGroup
+
+
+@click.group("cluster", cls=OcGroup, context_settings=SETTINGS)
+def command() -> None:
+    """Generate, explain and check what a cluster is told about its mirror."""
