@@ -2,9 +2,14 @@
 
 import click
 
+from airferry.cli import cluster_rules
 from airferry.cli.command import SETTINGS, OcGroup
 
 
 @click.group("cluster", cls=OcGroup, context_settings=SETTINGS)
 def command() -> None:
     """Generate, explain and check what a cluster is told about its mirror."""
+
+
+for _rules_command in cluster_rules.COMMANDS:
+    command.add_command(_rules_command)
