@@ -2,7 +2,7 @@
 
 import click
 
-from airferry.cli import cluster_rules
+from airferry.cli import cluster_explain, cluster_rules
 from airferry.cli.command import SETTINGS, OcGroup
 
 
@@ -11,5 +11,5 @@ def command() -> None:
     """Generate, explain and check what a cluster is told about its mirror."""
 
 
-for _rules_command in cluster_rules.COMMANDS:
+for _rules_command in (*cluster_rules.COMMANDS, cluster_explain.explain):
     command.add_command(_rules_command)

@@ -5,13 +5,14 @@ Source: machine-config-operator, pkg/controller/container-runtime-config (helper
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
 from airferry.errors import MalformedError
 from airferry.oci.pull_rules import PullRule, PullRules
-from airferry.oci.pull_sources import find_rule, match_length
+from airferry.oci.pull_sources import find_rule, match_length, normalized
+from airferry.oci.reference import Reference
 from airferry.openshift.cluster.image_config import SignaturePolicy
 from airferry.openshift.cluster.scopes import is_nested
 
@@ -167,6 +168,31 @@ def with_requirements(
 def print_policy(document: Mapping[str, Any]) -> str:
     """Return policy.json's text."""
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def demands_on(reference: Reference, document: Mapping[str, Any]) -> tuple[str, Sequence[Mapping[str, Any]]]:
+    """Return what policy.json demands of an image, by the name it is asked for, and the scope that says so.
+
+    The most specific scope counts alone; "" is the transport's or the file's default (containers-policy.json(5)).
+    """
+    scopes: Mapping[str, Sequence[Mapping[str, Any]]] = document.get("transports", {}).get("docker", {})
+    for scope in policy_scopes(reference):
+        if scope in scopes:
+            return scope, scopes[scope]
+    return "", scopes.get("", document.get("default", ()))
+
+
+def policy_scopes(reference: Reference) -> Iterator[str]:
+    """Yield the scopes that speak for a reference, the most specific first; ports are no part of wildcards."""
+    repository = normalized(reference.repository)
+    name = str(repository)
+    yield f"{name}@{reference.digest}" if reference.digest is not None else f"{name}:{reference.tag or 'latest'}"
+    while name:
+        yield name
+        name = name.rpartition("/")[0]
+    labels = repository.place.address.partition(":")[0].split(".")
+    for start in range(1, len(labels)):
+        yield f"*.{'.'.join(labels[start:])}"
 
 
 def signature_lookups(scopes: Iterable[str], rules: PullRules) -> tuple[str, ...]:
