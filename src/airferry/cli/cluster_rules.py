@@ -1,15 +1,16 @@
 """``airferry cluster``: registries-conf, lint, drain."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from airferry.cli.command import OcCommand, finish
-from airferry.cli.options import FOLDER, OutputOptions, says
+from airferry.cli.options import FILE, FOLDER, OutputOptions, says
 from airferry.cli.output import print_answer
-from airferry.errors import ExitCode
+from airferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from airferry.app.node_rules import NodeRules
@@ -37,9 +38,30 @@ def warn_of(found: "NodeRules") -> None:
 @FILES
 @RELEASE_REPOSITORY
 @click.option("--to-dir", type=FOLDER, help="Write every file that nodes get below this folder, by its path there.")
+@click.option(
+    "--form",
+    type=click.Choice(["openshift", "containerd", "k3s"]),
+    default="openshift",
+    show_default=True,
+    help="Whose nodes: containerd gets certs.d/HOST/hosts.toml, k3s (and RKE2) registries.yaml.",
+)
+@click.option("--certificate-authority", type=FILE, help="CA certificate of the mirrors, for containerd and k3s.")
+@click.option(
+    "-a", "--registry-config", "--authfile", "registry_config", type=FILE, help="Credentials of the mirrors, for k3s."
+)
+@click.option(
+    "--show-secrets", is_flag=True, help="Print passwords on stdout; files that are written always hold them."
+)
 @says()
 def registries_conf(
-    saying: OutputOptions, files: tuple[Path, ...], release_repository: str, to_dir: Path | None
+    saying: OutputOptions,
+    files: tuple[Path, ...],
+    release_repository: str,
+    to_dir: Path | None,
+    form: str,
+    certificate_authority: Path | None,
+    registry_config: Path | None,
+    show_secrets: bool,
 ) -> None:
     """Print registries.conf as a cluster's nodes get it.
 
@@ -52,17 +74,51 @@ def registries_conf(
       airferry cluster registries-conf imageDigestMirrorSet.yaml imageTagMirrorSet.yaml
       oc get imagedigestmirrorsets,imagetagmirrorsets,images.config -o yaml | airferry cluster registries-conf -
       airferry cluster registries-conf install-config.yaml --to-dir node-files
+      airferry cluster registries-conf mirrors.yaml --form k3s -a auth.json --certificate-authority ca.crt --to-dir node
     """
     from airferry.app.node_rules import load_node_rules, rules_document, write_node_files
 
     found = load_node_rules(files, release_repository=release_repository)
     warn_of(found)
+    if form != "openshift":
+        _plain(saying, found, PlainOptions(form, certificate_authority, registry_config, show_secrets), to_dir)
+        return
+    if certificate_authority is not None or registry_config is not None:
+        raise UsageError(
+            "OpenShift's nodes get CAs and credentials from elsewhere than registries.conf",
+            hint="--certificate-authority and -a go with --form containerd or --form k3s",
+        )
     texts = found.config.files()
     if to_dir is None:
         print_answer(texts["etc/containers/registries.conf"], rules_document(found), saying.form)
         return
     written = write_node_files(to_dir, texts)
     print_answer("".join(f"Wrote {path}\n" for path in written), rules_document(found), saying.form)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainOptions:
+    """What the forms of plain Kubernetes need besides the rules."""
+
+    form: str
+    certificate_authority: Path | None
+    registry_config: Path | None
+    show_secrets: bool
+
+
+def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_dir: Path | None) -> None:
+    from airferry.app.plain_kubernetes import plain_form, print_files, write_plain
+
+    asked = (found, options.form, options.certificate_authority, options.registry_config)
+    made = plain_form(*asked, hide_secrets=not options.show_secrets)
+    for line in made.unsaid:
+        print(f"warning: {line}", file=sys.stderr)
+    document = {"files": made.files, "unsaid": list(made.unsaid)}
+    if to_dir is None:
+        print_answer(print_files(made.files), document, saying.form)
+        return
+    written = write_plain(to_dir, plain_form(*asked, hide_secrets=False).files)
+    print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
 
 
 @click.command("lint", cls=OcCommand)
