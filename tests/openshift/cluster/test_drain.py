@@ -57,6 +57,19 @@ CASES: dict[str, tuple[list[PullRule], list[PullRule], list[str]]] = {
         [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
         ["q.io/a: the mirror m.io/a was digest-only and becomes tag-only"],
     ),
+    "a place listed twice drains whatever else changes in its table": (
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [rule("q.io/a", ("m.io/a", DIGEST), ("n.io/a", DIGEST), ("m.io/a", TAG))],
+        [
+            "q.io/a: the mirror m.io/a was digest-only and becomes tag-only "
+            "(it is listed twice, and only its first line is compared)"
+        ],
+    ),
+    "a place listed twice in a table that stays": (
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [],
+    ),
     "a policy on a table that exists": (
         [A],
         [rule("q.io/a", ("m.io/a", DIGEST), blocked=True)],

@@ -1,5 +1,7 @@
 """Each trap is found where it is, said in one sentence with a fix, and nowhere else."""
 
+from pathlib import Path
+
 import pytest
 
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
@@ -76,13 +78,13 @@ def test_e_an_entry_with_only_its_own_source_counts_for_nothing() -> None:
 
 
 def test_e_a_source_before_its_mirror_is_asked_first() -> None:
-    found = dict((trap.code, trap) for trap in traps(icsp(("q.io/a", ["q.io/a", "m.io/a"]))))
+    found = {trap.code: trap for trap in traps(icsp(("q.io/a", ["q.io/a", "m.io/a"])))}
     assert "q.io/a is asked first, because it is listed among its own mirrors" in found["source-first"].sentence
 
 
 def test_f_contradicting_lists_put_the_source_first() -> None:
     sets = (idms(("q.io/a", ["x.io", "y.io"])), idms(("q.io/a", ["y.io", "x.io"])))
-    found = dict((trap.code, trap) for trap in traps(*sets))
+    found = {trap.code: trap for trap in traps(*sets)}
     assert "q.io/a is asked first, because its lists contradict each other" in found["source-first"].sentence
     assert "source-first" not in dict(codes(traps(sets[0], sets[0])))
 
@@ -156,5 +158,5 @@ def test_of_nested_digest_tables_only_the_widest_is_named() -> None:
 
 
 def test_every_code_is_told_about_in_this_file() -> None:
-    text = open(__file__).read()
+    text = Path(__file__).read_text()
     assert [code for code in TRAP_CODES if f'"{code}"' not in text] == []

@@ -47,7 +47,7 @@ class DrainForecast:
 def forecast_drain(before: NodeConfig, after: NodeConfig) -> DrainForecast:
     """Return what going from ``before`` to ``after`` does, with every cause, tables sorted.
 
-    What is not known of both sides (the policy of a node whose registries.conf alone is given) is not compared.
+    A node's registries.conf says nothing of its policy.json: beside objects that make one, that counts as changed.
     """
     causes = [*_search_causes(before, after), *_table_causes(before, after)]
     if before.search_drop_in != after.search_drop_in:
@@ -80,6 +80,8 @@ def _table_causes(before: NodeConfig, after: NodeConfig) -> Iterator[DrainCause]
             sentences = ["the table is removed"]
         elif prefix not in old:
             sentences = list(_new_table(new[prefix]))
+        elif old[prefix] == new[prefix]:
+            continue
         else:
             sentences = list(_changed_table(old[prefix], new[prefix]))
         for sentence in sentences:
@@ -108,13 +110,14 @@ def _changed_table(old: PullRule, new: PullRule) -> Iterator[str]:
         if mirror.location not in left:
             yield f"the mirror {mirror.location} is removed"
     for mirror in new.mirrors:
-        # Of mirrors listed twice the operator looks at the first one only.
         was = kept.get(mirror.location)
         if was is None:
             if mirror.pull_from is not PullFrom.DIGEST_ONLY and not new.mirror_by_digest_only:
                 yield f"the mirror {mirror.location} is added, {_shown(mirror)} and not digest-only"
         elif mirror.pull_from is not was.pull_from and mirror.pull_from is not PullFrom.DIGEST_ONLY:
-            yield f"the mirror {mirror.location} was {_shown(was)} and becomes {_shown(mirror)}"
+            # Of mirrors listed twice, for digests and for tags, the operator looks at the first line only.
+            twice = " (it is listed twice, and only its first line is compared)" if mirror in old.mirrors else ""
+            yield f"the mirror {mirror.location} was {_shown(was)} and becomes {_shown(mirror)}{twice}"
 
 
 def _shown(mirror: Mirror) -> str:

@@ -210,14 +210,20 @@ def signature_lookups(scopes: Iterable[str], rules: PullRules) -> tuple[str, ...
 def places_of(scope: str, rule: PullRule | None) -> tuple[str, ...]:
     """Return where images of ``scope`` may come from by ``rule``: mirrors of both kinds, then the rule's own place.
 
-    A wildcard without location adds no place of its own.
+    A wildcard without location adds no place of its own. A scope's tag or digest is no part of a place.
     """
     if rule is None:
         return ()
-    concrete = f"matched{scope[1:]}" if scope.startswith("*.") else scope
+    concrete = f"matched{scope[1:]}" if scope.startswith("*.") else _untagged(scope)
     rest = concrete[match_length(concrete, rule.prefix) or 0 :]
     locations = [*(mirror.location for mirror in rule.mirrors), *([rule.location] if rule.location else [])]
     return tuple(location + rest for location in locations)
+
+
+def _untagged(scope: str) -> str:
+    name = scope.partition("@")[0]
+    parent, slash, last = name.rpartition("/")
+    return f"{parent}/{last.partition(':')[0]}" if slash else name
 
 
 def print_lookups(lookups: Sequence[str]) -> str:

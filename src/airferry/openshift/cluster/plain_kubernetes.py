@@ -37,10 +37,11 @@ class PlainForm:
 
 @dataclass(slots=True)
 class _Endpoint:
-    """One place of containerd: a URL, and what it is asked for."""
+    """One place of containerd: a URL, and what it is asked for; ``of`` is the table that named it first."""
 
     url: str
     has_path: bool
+    of: str = ""
     capabilities: set[str] = field(default_factory=set)
     insecure: bool = False
 
@@ -95,11 +96,13 @@ def _hosts_toml(host: str, tables: Sequence[PullRule], unsaid: list[str], *, has
     if whole is not None:
         server = _own_place(whole, server)
     hosts = list(endpoints.values())
-    if whole is not None and whole.blocked and hosts:
+    if whole is not None and whole.blocked:
         # Whoever is the server is asked last, and nobody else: so the source is not.
-        server = hosts.pop()
-    elif whole is not None and whole.blocked:
-        unsaid.append(f"{host}: blocked cannot be said; bar it with a firewall, or with an admission policy")
+        own = [hosts.index(endpoint) for endpoint in hosts if endpoint.of == whole.prefix]
+        if own:
+            server = hosts.pop(own[-1])
+        else:
+            unsaid.append(f"{host}: blocked cannot be said; bar it with a firewall, or with an admission policy")
     lines = [f"server = {json.dumps(server.url)}", *_fields(server, has_ca=has_ca and server.url in endpoints)]
     for endpoint in hosts:
         lines += ["", f"[host.{json.dumps(endpoint.url)}]", *("  " + line for line in _fields(endpoint, has_ca=has_ca))]
@@ -125,7 +128,7 @@ def _add_endpoint(endpoints: dict[str, _Endpoint], rule: PullRule, mirror: Mirro
         return
     before = path.removesuffix(source).rstrip("/") if source else path
     url = f"https://{mirror.location.partition('/')[0]}" + (f"/v2/{before}" if before else "")
-    endpoint = endpoints.setdefault(url, _Endpoint(url, bool(before)))
+    endpoint = endpoints.setdefault(url, _Endpoint(url, bool(before), rule.prefix))
     endpoint.insecure = endpoint.insecure or mirror.insecure
     endpoint.capabilities.add("pull")
     by_digest = rule.mirror_by_digest_only or mirror.pull_from is PullFrom.DIGEST_ONLY
@@ -152,16 +155,10 @@ def _fields(endpoint: _Endpoint, *, has_ca: bool) -> list[str]:
 
 def _unsaid_of(rule: PullRule, tables: Sequence[PullRule], who: str) -> list[str]:
     """What neither form can say of one table."""
-    host, path = rule.prefix.partition("/")[0], _path(rule.prefix)
-    found = []
-    if path and rule.mirrors:
+    found = _unsaid_of_parts(rule)
+    if _path(rule.prefix) and rule.mirrors:
+        host = rule.prefix.partition("/")[0]
         found.append(f"{rule.prefix}: {who} asks its mirrors for all of {host}, not for this part alone")
-    if path and rule.blocked:
-        found.append(f"{rule.prefix}: blocked cannot be said for a part of a registry")
-    if path and rule.insecure:
-        found.append(f"{rule.prefix}: insecure cannot be said for a part of a registry")
-    if path and rule.location not in ("", rule.prefix):
-        found.append(f"{rule.prefix}: its own location {rule.location} cannot be said")
     outer = next((item for item in tables if rule.prefix.startswith(f"{item.prefix}/") and item.mirrors), None)
     if outer is not None:
         found.append(f"{rule.prefix}: lies in {outer.prefix}, and the mirrors of both are asked, not its own alone")
@@ -169,6 +166,16 @@ def _unsaid_of(rule: PullRule, tables: Sequence[PullRule], who: str) -> list[str
         found.append(
             f"{rule.prefix}: insecure means no check of certificates here; plain HTTP needs http:// written out"
         )
+    return found
+
+
+def _unsaid_of_parts(rule: PullRule) -> list[str]:
+    if not _path(rule.prefix):
+        return []
+    flags = (("blocked", rule.blocked), ("insecure", rule.insecure))
+    found = [f"{rule.prefix}: {name} cannot be said for a part of a registry" for name, is_set in flags if is_set]
+    if rule.location not in ("", rule.prefix):
+        found.append(f"{rule.prefix}: its own location {rule.location} cannot be said")
     return found
 
 
@@ -196,6 +203,7 @@ def _k3s_mirrors(host: str, tables: Sequence[PullRule], unsaid: list[str], reach
     rewrites: dict[str, str] = {}
     for rule in tables:
         if any(rule.prefix.startswith(f"{outer.prefix}/") and outer.mirrors for outer in tables):
+            unsaid += _unsaid_of_parts(rule)
             if rule.mirrors:
                 unsaid.append(
                     f"{rule.prefix}: lies in a wider rule, and K3s orders no rewrites; its mirrors are left out"
