@@ -79,7 +79,7 @@ def rules_document(found: NodeRules) -> dict[str, Any]:
     """Return the rules for programs: every file, every table, every warning."""
     config = found.config
     return {
-        "files": config.files(),
+        "files": files_document(config.files()),
         "unqualifiedSearchRegistries": list(config.search if config.search_drop_in is None else config.search_drop_in),
         "tables": [
             {
@@ -100,6 +100,11 @@ def rules_document(found: NodeRules) -> dict[str, Any]:
         ],
         "warnings": traps_document(found),
     }
+
+
+def files_document(files: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return files for programs, by their path on a node."""
+    return [{"path": f"/{name}", "content": text} for name, text in sorted(files.items())]
 
 
 def traps_document(found: NodeRules) -> list[dict[str, str]]:

@@ -107,13 +107,14 @@ class PlainOptions:
 
 
 def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_dir: Path | None) -> None:
+    from airferry.app.node_rules import files_document
     from airferry.app.plain_kubernetes import plain_form, print_files, write_plain
 
     asked = (found, options.form, options.certificate_authority, options.registry_config)
     made = plain_form(*asked, hide_secrets=not options.show_secrets)
     for line in made.unsaid:
         print(f"warning: {line}", file=sys.stderr)
-    document = {"files": made.files, "unsaid": list(made.unsaid)}
+    document = {"files": files_document(made.files), "unsaid": list(made.unsaid)}
     if to_dir is None:
         print_answer(print_files(made.files), document, saying.form)
         return
