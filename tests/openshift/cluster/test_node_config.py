@@ -146,13 +146,13 @@ def test_older_mirror_sets_save_it() -> None:
 
 
 def test_allowed_registries_reject_all_others_by_policy_alone() -> None:
-    config = made(allowed=("quay.io", "m.io/ns", "a.io/b/c/d"))
+    config = made(allowed=("quay.io", "m.io/ns/repo", "a.io/b/c/d"))
     assert config.rules.rules == ()
     assert config.policy is not None and config.policy["default"] == [REJECT]
     accepted = ["insecureAcceptAnything"]
-    assert scopes(config) == {"quay.io": accepted, "m.io/ns": accepted, "a.io/b/c/d": accepted}
+    assert scopes(config) == {"quay.io": accepted, "m.io/ns/repo": accepted, "a.io/b/c/d": accepted}
     # That transport knows no scopes of more than three parts.
-    assert scopes(config, "atomic") == {"quay.io": accepted, "m.io/ns": accepted}
+    assert scopes(config, "atomic") == {"quay.io": accepted, "m.io/ns/repo": accepted}
     assert config.policy["transports"]["docker-daemon"] == {"": [ACCEPT]}
 
 

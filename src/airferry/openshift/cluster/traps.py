@@ -4,14 +4,13 @@ Each comes from a run of the code that nodes use; ``cluster lint`` prints them, 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from airferry.oci.pull_rules import PullFrom, PullRule
+from airferry.oci.pull_rules import PullFrom, PullRule, PullRules
 from airferry.oci.pull_sources import find_rule, match_length
 from airferry.openshift.cluster.image_policies import overridden_scopes, places_of
-from airferry.openshift.cluster.merging import merge_entries
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.node_config import NodeConfig
 from airferry.openshift.cluster.scopes import is_location, is_nested
@@ -54,17 +53,41 @@ def find_traps(config: NodeConfig, mirror_sets: Sequence[MirrorSet] = ()) -> tup
     ``mirror_sets`` are what the rules were made from; for a node's own registries.conf there are none.
     """
     rules = sorted(config.rules.rules, key=lambda rule: rule.prefix)
+    tables = _Tables(rules)
     found: list[Trap] = []
+    listed = {entry.source for item in mirror_sets for entry in item.entries if entry.source in entry.mirrors}
+    # Of places one by one only those are asked about that a blocked table could cover.
+    bars = PullRules(tuple(rules)) if any(rule.blocked for rule in rules) else PullRules()
+    sources = {
+        entry.source for item in mirror_sets for entry in item.entries if not set(entry.mirrors) <= {entry.source}
+    }
     for rule in rules:
+        wider = tables.around(rule)
         found += _names(rule)
-        found += _kinds_of_pull(rule, rules)
-        found += _source_first(rule, mirror_sets)
-        found += _blocked_mirrors(rule, config)
-        found += _wider_mirrors(rule, rules, mirror_sets)
+        found += _kinds_of_pull(rule, wider)
+        found += _source_first(rule, is_listed=rule.prefix in listed or not mirror_sets)
+        found += _blocked_mirrors(rule, bars)
+        found += _wider_mirrors(rule, [other for other in wider if other.prefix in sources], sources)
     found += _own_source_only(mirror_sets)
     found += _signatures(config)
     found += _dropped(config)
     return tuple(found)
+
+
+class _Tables:
+    """Finds the tables that a table lies in; clusters have thousands, and comparing each with each takes seconds."""
+
+    def __init__(self, rules: Iterable[PullRule]) -> None:
+        self._by_prefix = {rule.prefix: rule for rule in rules}
+        self._wildcards = [rule for rule in self._by_prefix.values() if rule.prefix.startswith("*.")]
+
+    def around(self, rule: PullRule) -> list[PullRule]:
+        """Return the other tables whose prefix matches this one's, the widest first."""
+        name = rule.prefix
+        ends = (position for position, sign in enumerate(name) if sign in ":/")
+        found = [self._by_prefix[name[:end]] for end in ends if name[:end] in self._by_prefix]
+        found += [other for other in self._wildcards if other is not rule and match_length(name, other.prefix)]
+        return sorted(found, key=lambda other: (len(other.prefix), other.prefix))
 
 
 def table(rule: PullRule) -> str:
@@ -102,9 +125,8 @@ def _serves(rule: PullRule, kind: PullFrom) -> bool:
     return any(mirror.pull_from in (kind, PullFrom.ALL) for mirror in rule.mirrors)
 
 
-def _kinds_of_pull(rule: PullRule, rules: Iterable[PullRule]) -> list[Trap]:
+def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule]) -> list[Trap]:
     """What tag pulls and digest pulls of this table miss."""
-    wider = [other for other in rules if other.prefix != rule.prefix and match_length(rule.prefix, other.prefix)]
     found = []
     for kind, code, word in (
         (PullFrom.TAG_ONLY, "hidden-tag-mirror", "tag"),
@@ -129,13 +151,10 @@ def _kinds_of_pull(rule: PullRule, rules: Iterable[PullRule]) -> list[Trap]:
     return [Trap("tag-pulls-unserved", table(rule), sentence, fix)]
 
 
-def _source_first(rule: PullRule, mirror_sets: Sequence[MirrorSet]) -> list[Trap]:
+def _source_first(rule: PullRule, *, is_listed: bool) -> list[Trap]:
     if not rule.location or all(mirror.location != rule.location for mirror in rule.mirrors):
         return []
-    listed = any(
-        rule.location in entry.mirrors for item in mirror_sets for entry in item.entries if entry.source == rule.prefix
-    )
-    why = "it is listed among its own mirrors" if listed or not mirror_sets else "its lists contradict each other"
+    why = "it is listed among its own mirrors" if is_listed else "its lists contradict each other"
     place = next(number for number, mirror in enumerate(rule.mirrors) if mirror.location == rule.location)
     before = "first" if place == 0 else f"before {len(rule.mirrors) - place - 1} of its mirrors"
     sentence = f"the source {rule.location} is asked {before}, because {why}"
@@ -143,11 +162,11 @@ def _source_first(rule: PullRule, mirror_sets: Sequence[MirrorSet]) -> list[Trap
     return [Trap("source-first", table(rule), sentence, fix)]
 
 
-def _blocked_mirrors(rule: PullRule, config: NodeConfig) -> list[Trap]:
+def _blocked_mirrors(rule: PullRule, bars: PullRules) -> list[Trap]:
     found = []
     left = False
     for mirror in rule.mirrors:
-        bar = find_rule(mirror.location, config.rules)
+        bar = find_rule(mirror.location, bars)
         if bar is None or not bar.blocked:
             left = True
             continue
@@ -160,15 +179,11 @@ def _blocked_mirrors(rule: PullRule, config: NodeConfig) -> list[Trap]:
     return found
 
 
-def _wider_mirrors(rule: PullRule, rules: Iterable[PullRule], mirror_sets: Sequence[MirrorSet]) -> list[Trap]:
+def _wider_mirrors(rule: PullRule, around: Sequence[PullRule], sources: Container[str]) -> list[Trap]:
     """A quirk of how tables are rendered: the first source in alphabetical order hands its mirrors on."""
-    sources = {entry.source for item in mirror_sets for entry in merge_entries(item.entries)}
-    if rule.prefix in sources or not rule.mirrors:
+    if rule.prefix in sources or not rule.mirrors or len(around) < 2:
         return []
-    around = [other for other in rules if other.prefix in sources and is_nested(rule.prefix, other.prefix)]
-    closest = max(around, key=lambda other: len(other.prefix), default=None)
-    if closest is None or len(around) < 2:
-        return []
+    closest = around[-1]
     rest = rule.prefix.removeprefix(closest.prefix)
     if [mirror.location for mirror in rule.mirrors] == [mirror.location + rest for mirror in closest.mirrors]:
         return []
