@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci import Reference
@@ -437,6 +439,33 @@ def test_identities_become_requirements(identity: str, wanted: dict[str, str]) -
     text = f"{{kind: ImagePolicy, metadata: {{namespace: n}}, spec: {{scopes: [q.io], policy: {policy}}}}}"
     (found,) = parse_cluster_objects(text, "f").policies
     assert found.requirement["signedIdentity"] == wanted and found.namespace == "n"
+
+
+KEY = "rootOfTrust: {policyType: PublicKey, publicKey: {keyData: %s}}"
+DOCUMENTS = [
+    "{kind: ImageDigestMirrorSet, apiVersion: config.openshift.io/v1, metadata: {name: a}, spec: {imageDigestMirrors: "
+    "[{source: q.io/a, mirrors: [n.io, m.io]}, {source: q.io, mirrors: [m.io/q]}]}}",
+    "{kind: ImageDigestMirrorSet, apiVersion: config.openshift.io/v1, metadata: {name: b}, spec: {imageDigestMirrors: "
+    "[{source: q.io/a, mirrors: [k.io, n.io]}]}}",
+    "{kind: ImageTagMirrorSet, apiVersion: config.openshift.io/v1, metadata: {name: c}, spec: {imageTagMirrors: "
+    "[{source: q.io/a, mirrors: [t.io]}]}}",
+    "{kind: ImageContentSourcePolicy, apiVersion: operator.openshift.io/v1alpha1, metadata: {name: d}, spec: "
+    "{repositoryDigestMirrors: [{source: q.io/a, mirrors: [z.io, k.io]}]}}",
+    "{kind: Image, apiVersion: config.openshift.io/v1, metadata: {name: cluster}, spec: {registrySources: "
+    "{insecureRegistries: [m.io], blockedRegistries: [bad.io, q.io/a/b]}}}",
+    f"{{kind: ClusterImagePolicy, metadata: {{name: e}}, spec: {{scopes: [q.io/s], policy: {{{KEY % 'a'}}}}}}}",
+    f"{{kind: ClusterImagePolicy, metadata: {{name: f}}, spec: {{scopes: [q.io/s], policy: {{{KEY % 'b'}}}}}}}",
+    f"{{kind: ImagePolicy, metadata: {{name: g, namespace: n}}, spec: {{scopes: [r.io], policy: {{{KEY % 'c'}}}}}}}",
+    f"{{kind: ImagePolicy, metadata: {{name: h, namespace: n}}, spec: {{scopes: [r.io], policy: {{{KEY % 'd'}}}}}}}",
+]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(DOCUMENTS))
+def test_the_order_of_objects_changes_no_byte(documents: list[str]) -> None:
+    files = node_config(parse_cluster_objects("\n---\n".join(documents), "f")).files()
+    assert files == node_config(parse_cluster_objects("\n---\n".join(DOCUMENTS), "f")).files()
+    assert len(files) == 4  # all but a search list
 
 
 def test_the_closest_scope_of_policy_json_counts_alone() -> None:

@@ -108,9 +108,9 @@ def _text(fields: Mapping[str, Any], name: str, where: str) -> str:
 
 
 def scope_requirements(policies: Iterable[SignaturePolicy]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return, for each scope, what all policies together demand of it."""
+    """Return, for each scope, what all policies together demand of it, policies by name."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for policy in policies:
+    for policy in sorted(policies, key=lambda item: item.name):
         for scope in policy.scopes:
             found.setdefault(scope, []).append(policy.requirement)
     return found

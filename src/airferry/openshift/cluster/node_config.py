@@ -172,7 +172,7 @@ def _by_namespace(
     policies: Sequence[SignaturePolicy], overridden: set[tuple[str, str]]
 ) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
     found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for policy in policies:
+    for policy in sorted(policies, key=lambda item: item.name):
         if policy.namespace is None:
             continue
         for scope in policy.scopes:
