@@ -176,6 +176,15 @@ def test_explain_reads_a_nodes_own_file(tmp_path: Path) -> None:
     assert found["table"] == "*.ex.com" and found["taken"] == 1
 
 
+def test_explain_warns_of_what_concerns_the_image_alone(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    tables = (f'[[registry]]\nlocation = "{name}"\n[[registry.mirror]]\nlocation = "m.io/UP"\n' for name in "ab")
+    conf.write_text("".join(tables).replace('= "a"', '= "a.io"').replace('= "b"', '= "b.io"'))
+    said = airferry("cluster", "explain", "a.io/x:1", conf)
+    assert said.code == 1 and "nodes fail the whole pull because of it" in said.err
+    assert "[[registry]] a.io: m.io/UP has upper-case letters" in said.err and "b.io" not in said.err
+
+
 def test_probe_asks_each_place_and_says_which_a_node_takes(world: World, tmp_path: Path) -> None:
     mirror = world.mirror
     with nothing_listens() as nowhere:

@@ -13,7 +13,8 @@ from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_obje
 from airferry.openshift.cluster.drain import DrainForecast, forecast_drain, reloaded_files
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig, node_config
-from airferry.openshift.cluster.traps import TRAP_CODES, Trap, find_traps
+from airferry.openshift.cluster.traps import TRAP_CODES, find_traps
+from airferry.openshift.cluster.traps import Trap as Trap  # the command line knows it by this name
 
 STDIN = Path("-")
 
@@ -34,9 +35,10 @@ class NodeRules:
         """What the linter finds."""
         return find_traps(self.config, self.mirror_sets)
 
-    def warnings(self) -> list[str]:
-        """Return every trap, and what was passed over, as lines for people."""
-        lines = [f"{trap.where}: {trap.sentence} [{trap.code}]\n  fix: {trap.fix}" for trap in self.traps]
+    def warnings(self, traps: Sequence[Trap] | None = None) -> list[str]:
+        """Return every trap (or ``traps`` alone), and what was passed over, as lines for people."""
+        shown = self.traps if traps is None else traps
+        lines = [f"{trap.where}: {trap.sentence} [{trap.code}]\n  fix: {trap.fix}" for trap in shown]
         return [*lines, *(f"{item} says nothing about pulls, passed over" for item in self.passed_over)]
 
 
@@ -98,7 +100,7 @@ def rules_document(found: NodeRules) -> dict[str, Any]:
             }
             for rule in config.rules.rules
         ],
-        "warnings": traps_document(found),
+        "warnings": traps_document(found.traps),
     }
 
 
@@ -107,11 +109,9 @@ def files_document(files: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"path": f"/{name}", "content": text} for name, text in sorted(files.items())]
 
 
-def traps_document(found: NodeRules) -> list[dict[str, str]]:
+def traps_document(traps: Sequence[Trap]) -> list[dict[str, str]]:
     """Return the traps for programs."""
-    return [
-        {"code": trap.code, "where": trap.where, "sentence": trap.sentence, "fix": trap.fix} for trap in found.traps
-    ]
+    return [{"code": trap.code, "where": trap.where, "sentence": trap.sentence, "fix": trap.fix} for trap in traps]
 
 
 def check_codes(codes: Sequence[str]) -> None:
@@ -157,7 +157,7 @@ def forecast_document(forecast: DrainForecast, before: NodeRules, after: NodeRul
             for cause in forecast.causes
         ],
         "reloaded": list(reloaded_files(before.config, after.config)),
-        "warnings": traps_document(after),
+        "warnings": traps_document(after.traps),
     }
 
 

@@ -23,7 +23,8 @@ from airferry.oci.pull_rules import PullRule
 from airferry.oci.pull_sources import PullSource, find_rule, normalized, pull_sources
 from airferry.openshift.cluster.image_policies import demands_on
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig
-from airferry.openshift.cluster.traps import table
+from airferry.openshift.cluster.scopes import is_nested
+from airferry.openshift.cluster.traps import Trap, table
 
 _PROBING = RetryPolicy(attempts=2, first_contact_attempts=1, patience_s=10.0)
 _CONNECT_TIMEOUT_S = 10.0
@@ -75,6 +76,17 @@ def node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_REPOS
     if files:
         return load_node_rules(files, release_repository=release_repository)
     return NodeRules(NodeConfig(load_default_rules()))
+
+
+def traps_about(image: str, found: NodeRules) -> tuple[Trap, ...]:
+    """Return the traps in the table that counts for ``image``, and in signature policies for it; not those of others.
+
+    Raises MalformedError for what is no reference.
+    """
+    name = str(normalized(Reference.parse(image).repository))
+    rule = find_rule(name, found.config.rules)
+    where = table(rule) if rule is not None else None
+    return tuple(trap for trap in found.traps if trap.where == where or is_nested(name, trap.where))
 
 
 def explain_pull(
@@ -210,8 +222,8 @@ def _shown(reference: Reference) -> str:
     return f"{reference.repository}{tag}{f'@{reference.digest}' if reference.digest else ''}"
 
 
-def explanation_document(explanation: Explanation, found: NodeRules) -> dict[str, Any]:
-    """Return an explanation for programs."""
+def explanation_document(explanation: Explanation, traps: Sequence[Trap]) -> dict[str, Any]:
+    """Return an explanation for programs, with the traps that concern it."""
     return {
         "reference": _shown(explanation.reference),
         "table": explanation.rule.prefix if explanation.rule is not None else None,
@@ -232,5 +244,5 @@ def explanation_document(explanation: Explanation, found: NodeRules) -> dict[str
         ],
         "taken": explanation.taken,
         "barred": explanation.barred,
-        "warnings": traps_document(found),
+        "warnings": traps_document(traps),
     }

@@ -31,7 +31,7 @@ def explain(
     probe: bool,
     release_repository: str,
 ) -> None:
-    """Explain where a node pulls REF from: the table that counts, and the places in the order of trying.
+    """Explain where a node pulls REF from: table, places in order, bars, credentials.
 
     FILEs are as for `registries-conf`; without any, this machine's own registries.conf counts. For each place it is
     said whether it is barred and why, which entry of the pull secret is used, and which CA. With --probe each place
@@ -48,11 +48,13 @@ def explain(
         node_rules,
         print_explanation,
         probe_pull,
+        traps_about,
     )
 
     given = (*files, *([registries_conf] if registries_conf is not None else ()))
     found = node_rules(given, release_repository=release_repository)
-    warn_of(found)
+    traps = traps_about(image, found)
+    warn_of(found, traps)
     explanation = explain_pull(image, found, registry_config, certificate_authority)
     if probe:
         narrator = new_narrator(ProgressForm(saying.progress))
@@ -61,5 +63,5 @@ def explain(
             explanation = run(probe_pull(explanation, certificate_authority))
         finally:
             narrator.done()
-    print_answer(print_explanation(explanation), explanation_document(explanation, found), saying.form)
+    print_answer(print_explanation(explanation), explanation_document(explanation, traps), saying.form)
     finish(ExitCode.DONE if explanation.taken is not None else ExitCode.USER)

@@ -13,7 +13,9 @@ from airferry.cli.output import print_answer
 from airferry.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from airferry.app.node_rules import NodeRules
+    from collections.abc import Sequence
+
+    from airferry.app.node_rules import NodeRules, Trap
 
 INPUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -28,9 +30,9 @@ RELEASE_REPOSITORY = click.option(
 )
 
 
-def warn_of(found: "NodeRules") -> None:
-    """Print the traps, and what was passed over, on stderr."""
-    for line in found.warnings():
+def warn_of(found: "NodeRules", traps: "Sequence[Trap] | None" = None) -> None:
+    """Print the traps (or ``traps`` alone), and what was passed over, on stderr."""
+    for line in found.warnings(traps):
         print(f"warning: {line}", file=sys.stderr)
 
 
@@ -141,8 +143,8 @@ def lint(saying: OutputOptions, files: tuple[Path, ...], release_repository: str
     check_codes(ignore)
     found = load_node_rules(files, release_repository=release_repository)
     traps = tuple(trap for trap in found.traps if trap.code not in ignore)
-    shown = [entry for entry in traps_document(found) if entry["code"] not in ignore]
-    print_answer(print_traps(traps), {"warnings": shown, "passedOver": list(found.passed_over)}, saying.form)
+    document = {"warnings": traps_document(traps), "passedOver": list(found.passed_over)}
+    print_answer(print_traps(traps), document, saying.form)
     finish(ExitCode.USER if traps else ExitCode.DONE)
 
 
