@@ -1,5 +1,6 @@
 """Which places real pullers ask, and in which order, under rules of ours: what ``cluster explain`` says."""
 
+import json
 import re
 import subprocess
 import tempfile
@@ -15,9 +16,11 @@ from airferry.oci import Reference
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import pull_sources
 from airferry.openshift.cluster.plain_kubernetes import containerd_form
+from cli.world import OurRegistry
 from failures.stage import airferry
 from machine import program
 
+from .conftest import BUSYBOX
 from .recording import several
 from .strangers import run, skopeo
 
@@ -77,6 +80,21 @@ def test_skopeo_asks_the_places_that_we_name_in_the_same_order(case: str, tmp_pa
         assert asked.places == expected(reference, read_registries_conf(conf))
         explained = airferry("cluster", "explain", reference, conf)
         assert (explained.code == 0) == any_left(reference, read_registries_conf(conf)), explained.err
+
+
+def test_probe_takes_the_place_that_skopeo_takes(open_registry: OurRegistry, tmp_path: Path) -> None:
+    airferry("image", "copy", BUSYBOX, f"{open_registry.host}/has/it:1", "--insecure").done()
+    with several(3) as (asked, (source, first, last)):
+        mirrors = (mirror(f"{first}/x"), mirror(f"{open_registry.host}/has"), mirror(f"{last}/y"))
+        conf = tmp_path / "registries.conf"
+        conf.write_text(table(source, *mirrors))
+        skopeo("--registries-conf", conf, "inspect", "--no-tags", f"docker://{source}/it:1").done()
+        assert asked.places == [f"{first}/x/it"]
+        found = json.loads(airferry("cluster", "explain", f"{source}/it:1", conf, "--probe", "-o", "json").done().out)
+        assert found["taken"] == 2
+        assert [place["answer"]["has"] for place in found["places"]] == [False, True, False, False]
+        gone = airferry("cluster", "explain", f"{source}/no:1", conf, "--probe")
+        assert gone.code == 1 and "A node pulls from nowhere: none answers" in gone.out
 
 
 def filled(text: str, hosts: list[str]) -> str:
