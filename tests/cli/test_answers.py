@@ -62,6 +62,22 @@ ANSWERS: dict[str, Command] = {
         *("--certificate-authority", world.mirror.authority),
     ),
     "registry init": lambda world, out: ("registry", "init", "--root", out),
+    "cluster registries-conf": lambda world, out: (
+        *("cluster", "registries-conf", world.files / "imageDigestMirrorSet.yaml"),
+    ),
+    "cluster registries-conf --form k3s": lambda world, out: (
+        *("cluster", "registries-conf", world.files / "imageDigestMirrorSet.yaml", "--form", "k3s"),
+    ),
+    "cluster lint": lambda world, out: (
+        *("cluster", "lint", world.files / "imageDigestMirrorSet.yaml", world.files / "imageTagMirrorSet.yaml"),
+    ),
+    "cluster drain": lambda world, out: (
+        *("cluster", "drain", "--before", world.files / "imageDigestMirrorSet.yaml"),
+        *("--after", world.files / "imageDigestMirrorSet.yaml"),
+    ),
+    "cluster explain": lambda world, out: (
+        *("cluster", "explain", world.release.pullspec_by_digest, world.files / "registries.conf"),
+    ),
     "media info": lambda world, out: ("media", "info", world.disk),
     "media verify": lambda world, out: ("media", "verify", world.disk),
 }

@@ -17,6 +17,7 @@ _GROUPS: Final = {
     "secret": ("airferry.cli.secret", "Merge, show and check pull secrets."),
     "login": ("airferry.cli.login", "Prove credentials for a registry, then store them."),
     "registry": ("airferry.cli.registry", "Set up and serve a mirror registry."),
+    "cluster": ("airferry.cli.cluster", "Generate, explain and check what a cluster is told about its mirror."),
     "media": ("airferry.cli.media", "Look into, verify and serve a tree on disk."),
 }
 

@@ -1,8 +1,8 @@
 """Reads registries.conf and its drop-ins into pull rules, refusing what containers/image refuses.
 
 Sources: containers-registries.conf(5), containers-registries.conf.d(5); containers/image, pkg/sysregistriesv2
-(checks and merging). Only what decides where a pull goes is kept: short names and search lists do not concern
-us, since no bare name is ever guessed.
+(checks and merging). Only what decides where a pull goes is kept, and the list that short names are searched
+in, since changing it disturbs nodes; no bare name is ever guessed.
 """
 
 import os
@@ -18,6 +18,7 @@ from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 
 _MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 _SYSTEM_FILE: Final = Path("/etc/containers/registries.conf")
+_TOP_LEVEL: Final = frozenset({"registry", "registries", "unqualified-search-registries", "short-name-mode", "aliases"})
 _SHORT_NAME_MODES: Final = ("", "enforcing", "permissive", "disabled")
 
 
@@ -27,6 +28,15 @@ class RegistriesConfPaths:
 
     main: Path
     drop_ins: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRegistries:
+    """What a node's files say. ``search_drop_in`` is the list of its drop-ins, None when none of them has one."""
+
+    rules: PullRules
+    search: tuple[str, ...] = ()
+    search_drop_in: tuple[str, ...] | None = None
 
 
 def default_paths(
@@ -74,6 +84,45 @@ def read_registries_conf(path: Path) -> PullRules:
     MalformedError that names file and table for what containers/image refuses too.
     """
     return PullRules(_read(path, drop_in=False))
+
+
+def read_node_registries(path: Path) -> NodeRegistries:
+    """Return what a node makes of ``path``; of a file named registries.conf with the drop-ins beside it.
+
+    Raises as :func:`read_registries_conf` does.
+    """
+    rules = {rule.prefix: rule for rule in _read(path, drop_in=False)}
+    search, dropped_in = _search(path) or (), None
+    for file in _drop_ins(path.with_name("registries.conf.d")) if path.name == "registries.conf" else ():
+        rules.update((rule.prefix, rule) for rule in _read(file, drop_in=True))
+        found = _search(file)
+        dropped_in = dropped_in if found is None else found
+    return NodeRegistries(PullRules(tuple(rules[prefix] for prefix in sorted(rules))), search, dropped_in)
+
+
+def _search(path: Path) -> tuple[str, ...] | None:
+    fields = _load(path)
+    found = fields.get("unqualified-search-registries")
+    old = fields.get("registries")
+    if found is None and isinstance(old, dict) and "search" in old:
+        return _v1_list(old, "search", path)
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise MalformedError(f"{path}: unqualified-search-registries is not a list of text")
+    return tuple(found)
+
+
+def is_registries_conf(path: Path) -> bool:
+    """Whether ``path`` is in the form of registries.conf rather than YAML, by its name or else by its content."""
+    if path.suffix in (".conf", ".toml"):
+        return True
+    if path.suffix in (".yaml", ".yml", ".json"):
+        return False
+    try:
+        return bool(_load(path).keys() & _TOP_LEVEL)
+    except MalformedError:
+        return False
 
 
 def _drop_ins(folder: Path) -> list[Path]:

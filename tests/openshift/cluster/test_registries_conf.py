@@ -165,6 +165,12 @@ def rule_of(item) -> PullRule:
             id="I digest mirrors stand before tag mirrors",
         ),
         pytest.param(
+            [idms(("docker.io/library", ["m.io/lib"]))],
+            {},
+            {"docker.io/library": ["m.io/lib"]},
+            id="J Docker Hub goes by its full name",
+        ),
+        pytest.param(
             [icsp(("q.io/a", ["m/old"])), idms(("q.io/a", ["m/new"]))],
             {},
             {"q.io/a": ["m/new", "m/old"]},

@@ -60,14 +60,16 @@ class AuthFile:
 
         Ports must match exactly; the names of Docker Hub are one; a path's entry never serves its siblings.
         """
+        key = self.find_key(host, path)
+        return None if key is None else self.entries[key]
+
+    def find_key(self, host: str, path: str) -> str | None:
+        """Return the key, as written, of the entry that :meth:`find` returns."""
         for key in keys_for(host, path):
             if key in self.entries:
-                return self.entries[key]
+                return key
         wanted = _normalized(host)
-        for key, credential in self.entries.items():
-            if _host_of(key) == wanted:
-                return credential
-        return None
+        return next((key for key in self.entries if _host_of(key) == wanted), None)
 
     def helper_for(self, host: str, path: str) -> tuple[str, str] | None:
         """Return the helper's name and the key to ask it for, as ``credHelpers`` says; None without an entry."""

@@ -30,18 +30,27 @@ def parse_mirror_sets(text: str, file: str) -> tuple[MirrorSet, ...]:
 
     Empty documents are skipped. Raises MalformedError, and UnsupportedError for a document of another kind.
     """
-    if len(text) > _MAX_FILE_CHARACTERS:
-        raise MalformedError(f"{file} has {len(text)} characters, more than the {_MAX_FILE_CHARACTERS} allowed")
     found: list[MirrorSet] = []
-    for number, document in enumerate(_documents(text, file), 1):
-        if document is not None:
-            found.extend(_read_document(document, f"{file}, document {number}"))
+    for where, document in read_documents(text, file):
+        found.extend(_read_document(document, where))
     if not found:
         raise MalformedError(f"{file} holds no mirror set")
     return tuple(found)
 
 
-def _documents(text: str, file: str) -> Iterator[Any]:
+def read_documents(text: str, file: str) -> Iterator[tuple[str, Any]]:
+    """Yield every document of YAML or JSON that is not empty, with where it was read, for errors.
+
+    Raises MalformedError for what is not YAML, or too large.
+    """
+    if len(text) > _MAX_FILE_CHARACTERS:
+        raise MalformedError(f"{file} has {len(text)} characters, more than the {_MAX_FILE_CHARACTERS} allowed")
+    for number, document in enumerate(_load_all(text, file), 1):
+        if document is not None:
+            yield f"{file}, document {number}", document
+
+
+def _load_all(text: str, file: str) -> Iterator[Any]:
     # Only runs that read such a file pay for this import (10 ms).
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -61,16 +70,20 @@ def _read_document(document: Any, where: str) -> list[MirrorSet]:
         raise MalformedError(f"{where} is not an object but {type(document).__name__}")
     kind = document.get("kind")
     if kind is None:
-        return _read_fragments(document, where)
+        return read_sections(document, where)
     if isinstance(kind, str) and kind in _LISTS:
         return [
-            _read_item(item, f"{where}, items[{index}]") for index, item in enumerate(_list(document, "items", where))
+            read_mirror_set(item, f"{where}, items[{index}]")
+            for index, item in enumerate(_list(document, "items", where))
         ]
-    return [_read_item(document, where)]
+    return [read_mirror_set(document, where)]
 
 
-def _read_item(document: Any, where: str) -> MirrorSet:
-    """Read one object; lists in lists are refused here, so that aliases in YAML cannot multiply."""
+def read_mirror_set(document: Any, where: str) -> MirrorSet:
+    """Return one object's mirror set. Raises MalformedError, and UnsupportedError for an object of another kind.
+
+    Lists in lists are refused here, so that aliases in YAML cannot multiply.
+    """
     kind = document.get("kind") if isinstance(document, dict) else type(document).__name__
     if not isinstance(document, dict) or not isinstance(kind, str) or kind not in _BY_KIND:
         raise UnsupportedError(
@@ -95,7 +108,8 @@ def _read_object(document: Mapping[str, Any], kind: MirrorKind, where: str) -> M
     return MirrorSet(kind, entries, name if isinstance(name, str) else "", where)
 
 
-def _read_fragments(document: Mapping[str, Any], where: str) -> list[MirrorSet]:
+def read_sections(document: Mapping[str, Any], where: str) -> list[MirrorSet]:
+    """Return what install-config's section says. Raises MalformedError for none of them, and for both."""
     present = [kind for kind in _FRAGMENTS if kind.value in document]
     if len(present) > 1:
         raise MalformedError(f"{where} has both imageDigestSources and imageContentSources; installers refuse that")

@@ -4,11 +4,9 @@ Source: runtime-utils ``EditRegistriesConfig`` (openshift/runtime-utils 7bdb5b9c
 ours too; quirks of its outcome are kept, since nodes have them.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import tomli_w
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
@@ -35,43 +33,53 @@ def pull_rules(
         for number, entry in enumerate(item.entries, 1):
             check_entry(entry, f"{item.origin or item.name or item.kind.value}, entry {number}")
     check_policies(entry for item in sets for entry in item.entries)
-    for scope in (*insecure, *blocked):
-        if not is_scope(scope):
-            raise MalformedError(f"{scope!r} is not a scope: host[:port][/path], or *.domain without path or port")
+    check_scopes((*insecure, *blocked))
     by_digest = merge_entries(entry for item in sets if not item.kind.is_for_tags for entry in item.entries)
     by_tag = merge_entries(entry for item in sets if item.kind.is_for_tags for entry in item.entries)
     return _render(by_digest, by_tag, tuple(insecure), tuple(blocked))
 
 
+def check_scopes(scopes: Iterable[str]) -> None:
+    """Raise MalformedError unless each may stand in ``registrySources``."""
+    for scope in scopes:
+        if not is_scope(scope):
+            raise MalformedError(f"{scope!r} is not a scope: host[:port][/path], or *.domain without path or port")
+
+
 def print_registries_conf(rules: PullRules, *, search: Sequence[str] = SEARCH_REGISTRIES) -> str:
-    """Return the rules as registries.conf (version 2), in their order; the same rules give the same text."""
-    document: dict[str, Any] = {"unqualified-search-registries": list(search), "short-name-mode": ""}
-    if rules.rules:
-        document["registry"] = [_rule_table(rule) for rule in rules.rules]
-    return tomli_w.dumps(document)
+    """Return the rules as registries.conf (version 2), in their order, written as the operator's encoder writes it."""
+    lines = [f"unqualified-search-registries = [{', '.join(map(_quoted, search))}]", 'short-name-mode = ""']
+    for rule in rules.rules:
+        lines += ["", "[[registry]]", *("  " + line for line in _rule_lines(rule))]
+        for mirror in rule.mirrors:
+            lines += ["", "  [[registry.mirror]]", *("    " + line for line in _mirror_lines(mirror))]
+    return "\n".join(lines) + "\n"
 
 
-def _rule_table(rule: PullRule) -> dict[str, Any]:
-    """Return one ``[[registry]]`` table; a wildcard has a prefix and no location."""
-    table: dict[str, Any] = {"prefix": rule.prefix if rule.prefix != rule.location else "", "location": rule.location}
-    if rule.blocked:
-        table["blocked"] = True
-    if rule.insecure:
-        table["insecure"] = True
-    if rule.mirror_by_digest_only:
-        table["mirror-by-digest-only"] = True
-    if rule.mirrors:
-        table["mirror"] = [_mirror_table(mirror) for mirror in rule.mirrors]
-    return table
+def _rule_lines(rule: PullRule) -> list[str]:
+    """Return the fields of one ``[[registry]]`` table; a wildcard has a prefix and no location."""
+    prefix = rule.prefix if rule.prefix != rule.location else ""
+    lines = [f"prefix = {_quoted(prefix)}", f"location = {_quoted(rule.location)}"]
+    flags = (
+        ("insecure", rule.insecure),
+        ("blocked", rule.blocked),
+        ("mirror-by-digest-only", rule.mirror_by_digest_only),
+    )
+    return lines + [f"{name} = true" for name, is_set in flags if is_set]
 
 
-def _mirror_table(mirror: Mirror) -> dict[str, Any]:
-    table: dict[str, Any] = {"location": mirror.location}
+def _mirror_lines(mirror: Mirror) -> list[str]:
+    lines = [f"location = {_quoted(mirror.location)}"]
     if mirror.insecure:
-        table["insecure"] = True
+        lines.append("insecure = true")
     if mirror.pull_from is not PullFrom.ALL:
-        table["pull-from-mirror"] = mirror.pull_from.value
-    return table
+        lines.append(f"pull-from-mirror = {_quoted(mirror.pull_from)}")
+    return lines
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML, whose escapes are JSON's, and DEL's besides."""
+    return json.dumps(str(text), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @dataclass(slots=True)

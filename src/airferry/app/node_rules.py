@@ -1,0 +1,175 @@
+"""What a cluster's nodes will have, from files: cluster objects, install-config.yaml, a node's own registries.conf."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
+from airferry.content.registries_conf import is_registries_conf, read_node_registries
+from airferry.errors import UsageError
+from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
+from airferry.openshift.cluster.drain import DrainForecast, forecast_drain, reloaded_files
+from airferry.openshift.cluster.mirror_sets import MirrorSet
+from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig, node_config
+from airferry.openshift.cluster.traps import TRAP_CODES, find_traps
+from airferry.openshift.cluster.traps import Trap as Trap  # the command line knows it by this name
+
+STDIN = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRules:
+    """What nodes will have, what it was made from, and the traps in it.
+
+    ``passed_over`` names objects in the files that decide nothing about it.
+    """
+
+    config: NodeConfig
+    mirror_sets: tuple[MirrorSet, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def traps(self) -> tuple[Trap, ...]:
+        """What the linter finds."""
+        return find_traps(self.config, self.mirror_sets)
+
+    def warnings(self, traps: Sequence[Trap] | None = None) -> list[str]:
+        """Return every trap (or ``traps`` alone), and what was passed over, as lines for people."""
+        shown = self.traps if traps is None else traps
+        lines = [f"{trap.where}: {trap.sentence} [{trap.code}]\n  fix: {trap.fix}" for trap in shown]
+        return [*lines, *(f"{item} says nothing about pulls, passed over" for item in self.passed_over)]
+
+
+def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_REPOSITORY) -> NodeRules:
+    """Return what nodes get for ``files``; ``-`` is stdin.
+
+    A registries.conf counts alone, with the drop-ins beside it and any file of registries.d that is given too.
+    Raises UsageError, MalformedError, NotFoundError, UnsupportedError.
+    """
+    if not files:
+        raise UsageError("no file was given", hint="name mirror sets, install-config.yaml or a node's registries.conf")
+    own = [file for file in files if file != STDIN and is_registries_conf(file)]
+    objects = join_objects(_read_objects(file) for file in files if file not in own)
+    if not own:
+        return NodeRules(
+            node_config(objects, release_repository=release_repository), objects.mirror_sets, objects.passed_over
+        )
+    if len(own) > 1 or objects.mirror_sets or objects.image_config is not None:
+        raise UsageError(
+            f"{own[0]} is what a node has in the end, and cannot be joined with more rules",
+            hint="give either registries.conf, or the objects that it is made from",
+        )
+    found = read_node_registries(own[0])
+    config = NodeConfig(
+        found.rules, found.search, found.search_drop_in, lookups=objects.lookups, policies=objects.policies
+    )
+    return NodeRules(config, (), objects.passed_over)
+
+
+def _read_objects(file: Path) -> ClusterObjects:
+    try:
+        text = sys.stdin.read() if file == STDIN else file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"{file} cannot be read: {reason}") from error
+    return parse_cluster_objects(text, "stdin" if file == STDIN else str(file))
+
+
+def rules_document(found: NodeRules) -> dict[str, Any]:
+    """Return the rules for programs: every file, every table, every warning."""
+    config = found.config
+    return {
+        "files": files_document(config.files()),
+        "unqualifiedSearchRegistries": list(config.search if config.search_drop_in is None else config.search_drop_in),
+        "tables": [
+            {
+                "prefix": rule.prefix,
+                "location": rule.location,
+                "blocked": rule.blocked,
+                "insecure": rule.insecure,
+                "mirrors": [
+                    {
+                        "location": mirror.location,
+                        "insecure": mirror.insecure,
+                        "pullFromMirror": "digest-only" if rule.mirror_by_digest_only else mirror.pull_from.value,
+                    }
+                    for mirror in rule.mirrors
+                ],
+            }
+            for rule in config.rules.rules
+        ],
+        "warnings": traps_document(found.traps),
+    }
+
+
+def files_document(files: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return files for programs, by their path on a node."""
+    return [{"path": f"/{name}", "content": text} for name, text in sorted(files.items())]
+
+
+def traps_document(traps: Sequence[Trap]) -> list[dict[str, str]]:
+    """Return the traps for programs."""
+    return [{"code": trap.code, "where": trap.where, "sentence": trap.sentence, "fix": trap.fix} for trap in traps]
+
+
+def check_codes(codes: Sequence[str]) -> None:
+    """Raise UsageError for a code that no trap has."""
+    unknown = [code for code in codes if code not in TRAP_CODES]
+    if unknown:
+        raise UsageError(f"no trap is called {unknown[0]}", hint=f"there are {', '.join(TRAP_CODES)}")
+
+
+def print_traps(traps: Sequence[Trap]) -> str:
+    """Return the traps for people."""
+    if not traps:
+        return "No traps found\n"
+    return "".join(f"{trap.where}\n  {trap.code}: {trap.sentence}\n  fix: {trap.fix}\n" for trap in traps)
+
+
+def drain_forecast(before: NodeRules, after: NodeRules) -> DrainForecast:
+    """Return what a change does to the nodes."""
+    return forecast_drain(before.config, after.config)
+
+
+def print_forecast(forecast: DrainForecast, before: NodeRules, after: NodeRules) -> str:
+    """Return a forecast for people: the verdict, then each line that causes it."""
+    verdicts = {
+        "none": "No change: nodes keep running, nothing is read again",
+        "reload": "No drain: CRI-O reads its files again, pods stay",
+        "drain": "Drain: each node in turn is drained, without a reboot",
+        "reboot": "Reboot: each node in turn is drained and rebooted",
+    }
+    lines = [verdicts[forecast.disruption.value]]
+    lines += [f"  {cause.where}: {cause.sentence} ({cause.disruption})" for cause in forecast.causes]
+    lines += [f"  {name}: read again" for name in reloaded_files(before.config, after.config)]
+    return "\n".join(lines) + "\n"
+
+
+def forecast_document(forecast: DrainForecast, before: NodeRules, after: NodeRules) -> dict[str, Any]:
+    """Return a forecast for programs."""
+    return {
+        "disruption": forecast.disruption.value,
+        "drains": forecast.drains,
+        "causes": [
+            {"where": cause.where, "sentence": cause.sentence, "disruption": cause.disruption.value}
+            for cause in forecast.causes
+        ],
+        "reloaded": list(reloaded_files(before.config, after.config)),
+        "warnings": traps_document(after.traps),
+    }
+
+
+def write_node_files(folder: Path, files: Mapping[str, str], *, private: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Write ``files``, named by their paths below ``folder``, each whole or not at all; return the paths, sorted.
+
+    Those named in ``private`` can be read by their owner alone. Raises NoSpaceError, ReadOnlyError, …
+    """
+    with writing(folder):
+        for name, text in sorted(files.items()):
+            path = folder / name
+            make_folders(path.parent, READABLE.folder)
+            replace_file(path, text.encode(), PRIVATE.file if name in private else READABLE.file)
+            sync_folder(path.parent)
+    return tuple(folder / name for name in sorted(files))

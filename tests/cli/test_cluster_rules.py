@@ -1,0 +1,234 @@
+"""``airferry cluster``: registries-conf, lint, drain, explain."""
+
+import base64
+import io
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from airferry.content.registries_conf import read_registries_conf
+from failures.stage import airferry
+
+from .world import World, as_json, error_of, nothing_listens
+
+RELEASE = "quay.io/openshift-release-dev/ocp-release"
+DIGEST = "sha256:" + "1" * 64
+MIRRORS = """
+kind: ImageDigestMirrorSet
+apiVersion: config.openshift.io/v1
+metadata: {name: d}
+spec: {imageDigestMirrors: [{source: q.io/a, mirrors: [m.io/a]}]}
+---
+kind: ImageTagMirrorSet
+apiVersion: config.openshift.io/v1
+metadata: {name: t}
+spec: {imageTagMirrors: [{source: q.io/a, mirrors: [m.io/a]}]}
+"""
+IMAGE = """
+kind: Image
+apiVersion: config.openshift.io/v1
+metadata: {name: cluster}
+spec: {registrySources: {blockedRegistries: [bad.io], containerRuntimeSearchRegistries: [q.io]}}
+"""
+
+
+@pytest.fixture
+def mirrors(tmp_path: Path) -> Path:
+    file = tmp_path / "mirrors.yaml"
+    file.write_text(MIRRORS)
+    return file
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    file = tmp_path / "image.yaml"
+    file.write_text(IMAGE)
+    return file
+
+
+def test_registries_conf_is_printed_as_nodes_get_it(mirrors: Path) -> None:
+    said = airferry("cluster", "registries-conf", mirrors).done()
+    assert (
+        said.out
+        == """\
+unqualified-search-registries = ["registry.access.redhat.com", "docker.io"]
+short-name-mode = ""
+
+[[registry]]
+  prefix = ""
+  location = "q.io/a"
+
+  [[registry.mirror]]
+    location = "m.io/a"
+    pull-from-mirror = "digest-only"
+
+  [[registry.mirror]]
+    location = "m.io/a"
+    pull-from-mirror = "tag-only"
+"""
+    )
+    assert said.err == ""
+
+
+def test_all_files_of_a_node_are_written_and_read_back(mirrors: Path, image: Path, tmp_path: Path) -> None:
+    to = tmp_path / "node"
+    airferry("cluster", "registries-conf", mirrors, image, "--to-dir", to).done()
+    written = sorted(str(path.relative_to(to)) for path in to.rglob("*") if path.is_file())
+    assert written == [
+        "etc/containers/policy.json",
+        "etc/containers/registries.conf",
+        "etc/containers/registries.conf.d/01-image-searchRegistries.conf",
+    ]
+    assert json.loads((to / written[0]).read_text())["transports"]["docker"] == {"bad.io": [{"type": "reject"}]}
+    found = as_json(airferry("cluster", "registries-conf", to / written[1], "-o", "json").done())
+    assert [table["prefix"] for table in found["tables"]] == ["bad.io", "q.io/a"]
+    assert found["unqualifiedSearchRegistries"] == ["q.io"]
+    same = airferry("cluster", "drain", "--before", to / written[1], "--after", mirrors, "--after", image).done()
+    assert "policy.json: read again" in same.out
+
+
+def test_objects_come_in_by_a_pipe_and_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"kind": "List", "apiVersion": "v1", "items": [{"kind": "Secret", "metadata": {"name": "s"}}]}'
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    said = airferry("cluster", "registries-conf", "-").done()
+    assert "stdin, document 1, items[0]: Secret s says nothing about pulls" in said.err
+    assert "[[registry]]" not in said.out
+
+
+def test_warnings_go_to_stderr_and_into_json(tmp_path: Path) -> None:
+    file = tmp_path / "idms.yaml"
+    file.write_text(MIRRORS.partition("---")[0])
+    said = airferry("cluster", "registries-conf", file, "-o", "json").done()
+    assert [warning["code"] for warning in as_json(said)["warnings"]] == ["tag-pulls-unserved"]
+    assert "warning: [[registry]] q.io/a: its mirrors serve digests only" in said.err
+
+
+def test_lint_ends_with_1_only_for_what_is_not_ignored(mirrors: Path, tmp_path: Path) -> None:
+    assert airferry("cluster", "lint", mirrors).done().out == "No traps found\n"
+    file = tmp_path / "idms.yaml"
+    file.write_text(MIRRORS.partition("---")[0])
+    said = airferry("cluster", "lint", file)
+    assert said.code == 1 and "tag-pulls-unserved: its mirrors serve digests only" in said.out and "fix:" in said.out
+    assert airferry("cluster", "lint", file, "--ignore", "tag-pulls-unserved").code == 0
+    assert error_of(airferry("cluster", "lint", file, "--ignore", "x", "-o", "json"))["code"] == "usage"
+
+
+def test_what_release_mirror_writes_has_no_traps(world: World) -> None:
+    files = [world.files / name for name in ("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml")]
+    said = airferry("cluster", "lint", *files)
+    assert said.code == 0, said.out
+    printed = airferry("cluster", "registries-conf", *files).done().out
+    assert printed == (world.files / "registries.conf").read_text()
+
+
+def test_drain_names_the_line_that_drains(mirrors: Path, tmp_path: Path) -> None:
+    digests = tmp_path / "idms.yaml"
+    digests.write_text(MIRRORS.partition("---")[0])
+    said = airferry("cluster", "drain", "--before", digests, "--after", mirrors)
+    assert said.code == 1
+    assert said.out.startswith("Drain: each node in turn is drained")
+    assert "[[registry]] q.io/a: the mirror m.io/a was digest-only and becomes tag-only" in said.out
+    found = as_json(airferry("cluster", "drain", "--before", digests, "--after", digests, "-o", "json"))
+    assert (found["disruption"], found["drains"], found["causes"]) == ("none", False, [])
+    assert airferry("cluster", "drain", "--before", digests).code == 1
+
+
+def test_a_new_search_list_reboots(image: Path, mirrors: Path) -> None:
+    said = airferry("cluster", "drain", "--before", mirrors, "--after", mirrors, "--after", image, "-o", "json")
+    assert (said.code, json.loads(said.out)["disruption"]) == (1, "reboot")
+
+
+def test_explain_shows_table_places_bars_credentials_and_trust(mirrors: Path, image: Path, tmp_path: Path) -> None:
+    secret = base64.b64encode(b"ann:very-secret").decode()
+    auth = tmp_path / "auth.json"
+    auth.write_text(json.dumps({"auths": {"m.io": {"auth": secret}, "m.io/a": {"auth": secret}}}))
+    said = airferry("cluster", "explain", f"q.io/a/b@{DIGEST}", mirrors, image, "-a", auth).done()
+    assert said.out.splitlines() == [
+        f"q.io/a/b@{DIGEST}",
+        "Table: [[registry]] q.io/a",
+        "policy.json demands nothing",
+        f"1. m.io/a/b@{DIGEST} (mirror)",
+        f"   credential: m.io/a in {auth}",
+        "   trusts: the system's CAs",
+        f"2. q.io/a/b@{DIGEST} (source)",
+        "   credential: none, so it is asked anonymously",
+        "   trusts: the system's CAs",
+        "A node asks first 1",
+    ]
+    assert secret not in said.out + said.err and "very-secret" not in said.out + said.err
+    barred = airferry("cluster", "explain", "bad.io/x:1", mirrors, image)
+    assert barred.code == 1
+    assert "barred: bad.io/x is blocked by the registries.conf rule for 'bad.io'" in barred.out
+    assert "A node pulls from nowhere: policy.json rejects the image by scope bad.io" in barred.out
+
+
+def test_explain_reads_a_nodes_own_file(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text('[[registry]]\nprefix = "*.ex.com"\n[[registry.mirror]]\nlocation = "m.io/ex"\ninsecure = true\n')
+    found = as_json(airferry("cluster", "explain", "a.ex.com/b", "--registries-conf", conf, "-o", "json").done())
+    assert [(place["reference"], place["mirror"]) for place in found["places"]] == [
+        ("m.io/ex/b:latest", True),
+        ("a.ex.com/b:latest", False),
+    ]
+    assert found["places"][0]["trusts"].startswith("any certificate, and plain HTTP")
+    assert found["table"] == "*.ex.com" and found["taken"] == 1
+
+
+def test_explain_warns_of_what_concerns_the_image_alone(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    tables = (f'[[registry]]\nlocation = "{name}"\n[[registry.mirror]]\nlocation = "m.io/UP"\n' for name in "ab")
+    conf.write_text("".join(tables).replace('= "a"', '= "a.io"').replace('= "b"', '= "b.io"'))
+    said = airferry("cluster", "explain", "a.io/x:1", conf)
+    assert said.code == 1 and "nodes fail the whole pull because of it" in said.err
+    assert "[[registry]] a.io: m.io/UP has upper-case letters" in said.err and "b.io" not in said.err
+
+
+def test_probe_asks_each_place_and_says_which_a_node_takes(world: World, tmp_path: Path) -> None:
+    mirror = world.mirror
+    with nothing_listens() as nowhere:
+        conf = tmp_path / "registries.conf"
+        places = (f"{nowhere}/x", f"{mirror.host}/no/such", mirror.repository)
+        tables = "".join(f'[[registry.mirror]]\nlocation = "{place}"\n' for place in places)
+        conf.write_text(f'[[registry]]\nlocation = "{RELEASE}"\nblocked = true\n{tables}')
+        reference = f"{RELEASE}@{world.release.digest}"
+        flags = ("--certificate-authority", mirror.authority, "-o", "json", "--probe")
+        found = as_json(airferry("cluster", "explain", reference, conf, "-a", mirror.auth_file, *flags).done())
+        answers = [place["answer"] and place["answer"]["code"] for place in found["places"]]
+        assert answers == ["unreachable", "not-found", None, None]
+        assert found["places"][2]["answer"]["has"] and found["taken"] == 3
+        # Nobody trusts that CA without being told, and nobody gets in without the pull secret.
+        blind = airferry("cluster", "explain", reference, conf, "-a", mirror.auth_file, "--probe", "-o", "json")
+        assert blind.code == 1
+        assert json.loads(blind.out)["places"][2]["answer"]["code"] == "certificate"
+        stranger = airferry("cluster", "explain", reference, conf, *flags)
+        assert stranger.code == 1
+        assert json.loads(stranger.out)["places"][2]["answer"]["code"] == "unauthorized"
+
+
+def test_plain_kubernetes_gets_its_files_and_stdout_no_secret(mirrors: Path, tmp_path: Path) -> None:
+    auth = tmp_path / "auth.json"
+    auth.write_text(json.dumps({"auths": {"m.io": {"auth": base64.b64encode(b"ann:very-secret").decode()}}}))
+    asked = ("cluster", "registries-conf", mirrors, "--form", "k3s", "-a", auth)
+    said = airferry(*asked).done()
+    assert 'password: "***"' in said.out and "very-secret" not in said.out + said.err
+    assert "digest-only cannot be said" in said.err
+    assert "very-secret" in airferry(*asked, "--show-secrets").done().out
+    to = tmp_path / "node"
+    written = airferry(*asked, "--to-dir", to, "-o", "json").done()
+    assert "very-secret" not in written.out
+    file = to / "etc/rancher/k3s/registries.yaml"
+    assert "very-secret" in file.read_text() and file.stat().st_mode & 0o777 == 0o600
+    airferry("cluster", "registries-conf", mirrors, "--form", "containerd", "--to-dir", to).done()
+    assert tomllib.loads((to / "etc/containerd/certs.d/q.io/hosts.toml").read_text())["server"] == "https://q.io"
+    assert error_of(airferry("cluster", "registries-conf", mirrors, "-a", auth, "-o", "json"))["code"] == "usage"
+    refused = airferry("cluster", "registries-conf", mirrors, "-a", auth, "--form", "containerd", "-o", "json")
+    assert "hosts.toml holds no credentials" in error_of(refused)["message"]
+
+
+def test_the_printed_file_is_taken_by_our_other_commands(mirrors: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "node.conf"
+    conf.write_text(airferry("cluster", "registries-conf", mirrors).done().out)
+    assert [rule.prefix for rule in read_registries_conf(conf).rules] == ["q.io/a"]
+    assert airferry("cluster", "registries-conf", conf).done().out == conf.read_text()
