@@ -25,7 +25,7 @@ def test_a_small_release_crosses_and_is_pulled_with_the_upstream_stopped(tmp_pat
     assert found is not None and set(found.groups()) == {str(SMALL.components + 1)}
     assert "release image localhost:" in report.installer_says
     titles = [step.title for step in report.steps]
-    assert titles[0] == "publish" and titles[-1] == "pull, upstream stopped"
+    assert titles[0] == "publish" and titles[-3:] == ["pull, upstream stopped", "verify", "podman"]
 
 
 def test_what_it_says_about_looking_around_works_when_it_is_pasted(tmp_path: Path) -> None:
@@ -121,3 +121,10 @@ def test_a_demo_that_is_stopped_says_so_and_clears_up(
     assert "Traceback" not in err and "error[interrupted]: stopped" in err
     assert folder.exists() is keep
     assert (f"What there is so far is kept in {folder}\n" in out) is keep
+
+
+def test_without_podman_the_table_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    report = asyncio.run(run_demo(tmp_path / "demo", Mute(), shape=SMALL))
+    assert report.steps[-1].outcome == "not installed here, so nobody else was asked"
+    assert report.steps[-2].outcome.startswith(f"yes for {SMALL.components + 3} images")

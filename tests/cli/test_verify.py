@@ -1,7 +1,6 @@
 """``airferry verify``: every pull of a release tried as a node would, and what is said when one fails."""
 
 import json
-from pathlib import Path
 
 from cli.world import World
 from failures.stage import Run, airferry

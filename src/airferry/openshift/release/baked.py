@@ -30,10 +30,11 @@ def find_baked(program: bytes | mmap) -> Baked:
     for end in _END.finditer(program):
         for marker in (RELEASE_IMAGE, RELEASE_VERSION, RELEASE_ARCHITECTURE):
             start = end.end() - len(marker.pattern)
-            if start < 0 or marker in found:
-                continue
+            if not 0 <= start < end.start() or marker in found:
+                continue  # the filler is longer than this marker: it is another one's
             stands = bytes(program[start : end.end()])
             value = stands.partition(b"\0")[0]
             if _VALUE.match(value) and written(marker, value.decode("ascii")) == stands:
                 found[marker] = value.decode("ascii")
+                break
     return Baked(found.get(RELEASE_IMAGE), found.get(RELEASE_VERSION), found.get(RELEASE_ARCHITECTURE))
