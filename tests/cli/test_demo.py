@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from airferry.cli.demo import program
 from airferry.lab import SMALL
 from airferry.lab.demo import look_around, run_demo
 from failures.stage import airferry
+from machine import lacks
 
 LINE = re.compile(r"demo: ok: (\d+) images crossed, (\d+)/(\d+) pulled with the upstream stopped, \d+\.\d s")
 
@@ -124,7 +126,11 @@ def test_a_demo_that_is_stopped_says_so_and_clears_up(
 
 
 def test_without_podman_the_table_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "head", "tr", "dd"):  # what the lab's installer is made of
+        (programs / name).symlink_to(shutil.which(name) or lacks(f"the program {name}"))
+    monkeypatch.setenv("PATH", str(programs))
     report = asyncio.run(run_demo(tmp_path / "demo", Mute(), shape=SMALL))
     assert report.steps[-1].outcome == "not installed here, so nobody else was asked"
     assert report.steps[-2].outcome.startswith(f"yes for {SMALL.components + 3} images")

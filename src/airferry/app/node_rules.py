@@ -27,6 +27,11 @@ class NodeFiles:
     ca: Path | None = None
     system_cas: bool = False
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether a file was named that may hold mirror rules."""
+        return bool(self.install_config or self.registries_conf or self.mirror_sets)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeRules:

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.narration import Narrator
 from airferry.app.node_rules import NodeFiles, NodeRules, read_node_rules, read_text
+from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release
 from airferry.content.http import HttpContent, NoCredentials, RegistryPlace
+from airferry.content.registries_conf import read_registries_conf
 from airferry.errors import ExitCode, UsageError
 from airferry.oci import Platform, Reference
 from airferry.oci.pull_findings import PullFindings
@@ -78,10 +80,10 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
             narrator.phase("reading the release")
             wish = ReleaseRequest(asked.release, asked.architecture, asked.from_dir, asked.release_file)
             release = await compile_release(wish, nodes.rules, content)
-        installer = None
-        if asked.installer is not None:
-            installer = await check_installer(asked.installer, release)
-        wanted = _wanted(release, installer, extra, nodes.rules)
+        installer = await check_installer(asked.installer, release) if asked.installer is not None else None
+        if asked.from_dir is not None and release is not None and not asked.nodes.has_rules:
+            nodes = replace(nodes, rules=_rules_on(asked.from_dir, release))
+        wanted = _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
         platforms = _platforms(asked, release)
         settings = ProbeSettings(platforms, asked.deep)
         found = await _probe(wanted, nodes, content, disk, settings, narrator)
@@ -136,18 +138,33 @@ def _wanted(
     installer: InstallerAnswer | None,
     extra: Sequence[Reference],
     rules: PullRules,
+    *,
+    on_disk: bool,
 ) -> tuple[Wanted, ...]:
-    """By tag the release is wanted where its installer names a tag, or where somebody meant to serve it by tag."""
+    """By tag the release is wanted where its installer names a tag, or where somebody meant to serve it by tag.
+
+    The rules that are made when a disk without any is loaded serve it by tag.
+    """
     if release is None:
         return wanted_images((), (), extra)
     names = [release.by_digest] if release.by_digest is not None else []
     if installer is not None and installer.reference is not None and installer.reference.digest is None:
         names.append(installer.reference)
-    elif release.by_tag is not None and (release.by_digest is None or is_served_by_tag(release.by_tag, rules)):
+    elif release.by_tag is not None and (
+        release.by_digest is None or is_served_by_tag(release.by_tag, rules) or (on_disk and not rules.rules)
+    ):
         names.append(release.by_tag)
     if installer is not None and installer.reference is not None:
         names.append(installer.reference)
     return wanted_images(dict.fromkeys(names), release.components, extra, release.policies)
+
+
+def _rules_on(disk: Path, release: CompiledRelease) -> PullRules:
+    """Return the rules that were generated beside the release for its mirror; none where that is not known yet."""
+    if release.by_tag is None or release.by_tag.tag is None:
+        return PullRules()
+    file = disk / MANIFESTS_FOLDER / release.by_tag.tag / "registries.conf"
+    return read_registries_conf(file) if file.is_file() else PullRules()
 
 
 def _platforms(asked: VerifyRequest, release: CompiledRelease | None) -> tuple[Platform, ...]:
@@ -167,8 +184,7 @@ def _check(asked: VerifyRequest) -> None:
     nodes = asked.nodes
     if asked.release is None and asked.images is None and asked.release_file is None:
         raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
-    has_rules = nodes.install_config or nodes.registries_conf or nodes.mirror_sets
-    if not has_rules and asked.from_dir is None:
+    if not nodes.has_rules and asked.from_dir is None:
         raise UsageError(
             "what the nodes will have is not known",
             hint="give --install-config, --registries-conf, or --mirror-sets, or a disk with --from-dir",

@@ -44,7 +44,7 @@ def objection(claim: bytes, signature: str, key_pem: bytes, digest: Digest, imag
         return f"what was signed is {kind!r}"
     if signed != digest:
         return f"it signs {signed}"
-    return None if _is_named(name, image) else f"it signs {name}, not {image.repository}"
+    return None if _is_named(name, image) else f"it signs the name {name}, and this is a pull of {image}"
 
 
 def _is_named(name: Any, image: Reference) -> bool:

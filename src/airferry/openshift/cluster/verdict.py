@@ -141,6 +141,8 @@ def _fix(wanted: Wanted, attempt: Attempt, failure: Failure) -> str:
             return f"give the user of the pull secret the right to pull {repository.path} at {host}"
         case Trouble.BAD_RULE:
             return "correct the location in that rule"
+        case Trouble.BAD_SIGNATURE:
+            return f"pull by digest, and mirror the signature that was published: {_mirror_command(wanted, attempt)}"
         case Trouble.NO_PLATFORM:
             return "mirror the image for that platform, or give the --platform that the nodes have"
         case _:
