@@ -11,7 +11,7 @@ from typing import Final
 
 from airferry.openshift.release.patching import RELEASE_ARCHITECTURE, RELEASE_IMAGE, RELEASE_VERSION, Marker, written
 
-_END: Final = re.compile(rb"X{20,300}\0")
+_END: Final = re.compile(rb"(?<!X)X{20,300}\0")
 _VALUE: Final = re.compile(rb"[!-~]+\Z")
 
 
@@ -34,6 +34,8 @@ def find_baked(program: bytes | mmap) -> Baked:
                 continue  # the filler is longer than this marker: it is another one's
             stands = bytes(program[start : end.end()])
             value = stands.partition(b"\0")[0]
+            if value.endswith(b"_LOCATION_"):
+                continue  # the name of a marker that was not written over, seen from its middle
             if _VALUE.match(value) and written(marker, value.decode("ascii")) == stands:
                 found[marker] = value.decode("ascii")
                 break
