@@ -50,6 +50,7 @@ class Images:
     children: tuple[BuiltImage, BuiltImage]
     lost: BuiltImage
     spoilt: BuiltImage
+    bent: BuiltImage
 
     def blobs(self, digest: str) -> tuple[str, str]:
         """Return config and layer of an image."""
@@ -70,9 +71,9 @@ def publish(folder: Path) -> Images:
     children = (image("left", oci=False), image("right", "arm64", oci=False))
     listed = put_list(store, PATH, children, "listed")
     put_list(store, PATH, [image("elsewhere", "s390x")], "foreign")
-    lost, spoilt = image("lost", tag="lost"), image("spoilt", tag="spoilt")
+    lost, spoilt, bent = (image(word, tag=word) for word in ("lost", "spoilt", "bent"))
     store.save()
-    return Images(store, app, listed, children, lost, spoilt)
+    return Images(store, app, listed, children, lost, spoilt, bent)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Bench:
     ours: Door
     docker: Door
     flawed: Mapping[Flaw, Door]
+    plain: Door
     nowhere: str
     folder: Path
 
@@ -167,7 +169,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             certificates = make_certificates(folder / f"tls-{flaw}", flaw)
             mirror = stack.enter_context(Mirror(folder / f"mirror-{flaw}", certificates))
             flawed[flaw] = Door(f"localhost:{mirror.host.rpartition(':')[2]}", certificates.authority_file)
-        load(images, (ours, docker), tuple(flawed.values()), folder)
+        open_mirror = stack.enter_context(Mirror(folder / "plain"))
+        plain = Door(f"localhost:{open_mirror.host.rpartition(':')[2]}", tls.authority_file)
+        load(images, (ours, docker), (*flawed.values(), plain), folder)
+        for file in (folder / "docker").rglob(f"*{images.bent.digest.removeprefix('sha256:')}*"):
+            spoil(content_of(file))
         for root in ("ours", "docker"):
             for file in (folder / root).rglob(f"*{images.blobs(images.lost.digest)[1].removeprefix('sha256:')}*"):
                 content_of(file).unlink(missing_ok=True)
@@ -175,10 +181,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
                 spoil(content_of(file))
         nowhere = stack.enter_context(nothing_listens())
         patch.undo()
-        yield Bench(images, ours, docker, flawed, nowhere, folder)
+        yield Bench(images, ours, docker, flawed, plain, nowhere, folder)
 
 
-WHOLE, BELOW = "ocp/whole", "ocp/sub/app"
+WHOLE, BELOW, SAME = "ocp/whole", "ocp/sub/app", PATH
 NO_LAYER, NO_CONFIG, NO_CHILD = "ocp/no-layer", "ocp/no-config", "ocp/no-child"
 
 
@@ -205,9 +211,9 @@ def load(images: Images, guarded: tuple[Door, ...], flawed: tuple[Door, ...], fo
     with upstream:
         here = upstream.server.host
         for door in (*guarded, *flawed):
-            paths = (WHOLE, BELOW, NO_LAYER, NO_CONFIG, NO_CHILD) if door in guarded else (WHOLE,)
+            paths = (WHOLE, BELOW, SAME, NO_LAYER, NO_CONFIG, NO_CHILD) if door in guarded else (WHOLE,)
             for path in paths:
-                for tag in ("app", "listed", "foreign", "lost", "spoilt"):
+                for tag in ("app", "listed", "foreign", "lost", "spoilt", "bent"):
                     to = (f"{here}/{PATH}:{tag}", f"{door.at(path)}:{tag}")
                     airferry("image", "copy", *to, "--insecure", "--dest-registry-config", auth).done()
     config, layer = images.blobs(images.app.digest)
@@ -232,6 +238,14 @@ def two(bench: Bench, first: str, second: str, **more: Any) -> Case:
 
 def at(bench: Bench, flaw: Flaw, **more: Any) -> Case:
     return simple(bench.flawed[flaw], by_digest(bench), **more)
+
+
+def bundle(bench: Bench) -> Path:
+    """Return a bundle as people put one together."""
+    file = bench.folder / "bundle.pem"
+    others = bench.docker.authority.read_bytes()
+    file.write_bytes("# Die CA der Behörde\n".encode() + others + b"\r\nours:\r\n" + bench.ours.authority.read_bytes())
+    return file
 
 
 def tables(*written: tuple[str, str, str]) -> str:
@@ -273,6 +287,18 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
         "no-credential",
         lambda bench, door: simple(door, by_digest(bench), auths={door.at(NO_LAYER): door.auths[door.host]}),
     ),
+    "a credential under a URL": (
+        "",
+        lambda bench, door: simple(door, by_digest(bench), auths={f"https://{door.host}/v1/": door.auths[door.host]}),
+    ),
+    "a credential for the host without its port": (
+        "no-credential",
+        lambda bench, door: simple(door, by_digest(bench), auths={"localhost": door.auths[door.host]}),
+    ),
+    "a mirror that is a host alone": (
+        "",
+        lambda bench, door: Case(by_digest(bench), (idms(entry(SOURCE, door.host)),), (door,)),
+    ),
     "a wrong password for the path hides the right one": (
         "refused-credential",
         lambda bench, door: simple(
@@ -301,6 +327,23 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
     "an expired certificate, and insecure": (
         "",
         lambda bench: at(bench, Flaw.EXPIRED, insecure=(bench.flawed[Flaw.EXPIRED].host,)),
+    ),
+    "plain HTTP": ("unreachable", lambda bench: simple(bench.plain, by_digest(bench))),
+    "plain HTTP, and insecure": (
+        "",
+        lambda bench: simple(bench.plain, by_digest(bench), insecure=(bench.plain.host,)),
+    ),
+    "a CA bundle with remarks and a CA of others": (
+        "",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=bundle(bench)),
+    ),
+    "the first mirror gives a damaged manifest, and the next one is whole": (
+        "bad-manifest",
+        lambda bench: Case(
+            f"{NAME}@{bench.images.bent.digest}",
+            (idms(entry(NAME, bench.docker.at(WHOLE), bench.ours.at(WHOLE))),),
+            (bench.ours, bench.docker),
+        ),
     ),
     "an unknown CA, and insecure": (
         "",
