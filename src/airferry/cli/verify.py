@@ -1,6 +1,8 @@
 """``airferry verify``."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,24 +48,7 @@ from airferry.cli.release import host_architecture
 @click.option("--deep", is_flag=True, help="Fetch and hash every layer instead of asking whether it is there.")
 @click.option("--junit", type=FILE, help="Write the answer as JUnit XML, too.")
 @says()
-def command(
-    saying: OutputOptions,
-    release: str | None,
-    install_config: Path | None,
-    registries_conf: Path | None,
-    mirror_sets: tuple[Path, ...],
-    pull_secret: Path | None,
-    ca: Path | None,
-    system_cas: bool,
-    images: Path | None,
-    platforms: tuple[str, ...],
-    arch: str,
-    from_dir: Path | None,
-    release_file: Path | None,
-    installer: Path | None,
-    deep: bool,
-    junit: Path | None,
-) -> None:
+def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     """Answer whether a cluster will be able to pull everything, as its nodes will try, before it is installed.
 
     Each image is looked for where the nodes' mirror rules say, with the nodes' pull secret and CA and nothing of this
@@ -81,25 +66,8 @@ def command(
     from airferry.app.verify import VerifyRequest, verify
     from airferry.app.verify_text import print_junit, print_report, report_document, write_junit
 
-    nodes = NodeFiles(
-        install_config=install_config,
-        registries_conf=registries_conf,
-        mirror_sets=mirror_sets,
-        pull_secret=pull_secret,
-        ca=ca,
-        system_cas=system_cas,
-    )
-    asked = VerifyRequest(
-        nodes=nodes,
-        release=release,
-        architecture=arch,
-        images=images,
-        platforms=platforms,
-        from_dir=from_dir,
-        release_file=release_file,
-        installer=installer,
-        deep=deep,
-    )
+    nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
+    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), **flags)
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
         report = run(verify(asked, narrator))
