@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from airferry.lab import SMALL, LabStore, publish_release
+from airferry.lab import SMALL, Endpoint, LabStore, Rule, publish_release
+from airferry.lab.faults import Answer
 from cli.world import OurRegistry, World, nothing_listens
 from failures.stage import Quay, Run, airferry
 
@@ -221,6 +223,39 @@ def test_lists_are_asked_for_the_platform_of_the_nodes(world: World) -> None:
     answer = answer_of(verify(world, "--platform", "linux/s390x", "-o", "json"))
     assert {image["code"] for image in not_yes(answer)} == {"no-platform"}
     assert [image["name"] for image in not_yes(answer)] == ["must-gather"]
+
+
+@pytest.fixture
+def quay(tmp_path: Path) -> Iterator[Quay]:
+    """A mirror that behaves as quay.io does: tokens, and blobs that are redirected to another host."""
+    release = publish_release(tmp_path / "store", SMALL)
+    with Quay(tmp_path, release) as running:
+        yield running
+
+
+def ask(quay: Quay, *more: object) -> Run:
+    flags = ("--arch", "amd64", "--registries-conf", quay.rules_file)
+    return airferry("verify", "--release", quay.release.pullspec_by_digest, *flags, *more)
+
+
+def test_tokens_and_redirects_are_followed_as_nodes_follow_them(quay: Quay) -> None:
+    ask(quay).done()
+    ask(quay, "--deep").done()
+
+
+def test_a_registry_in_trouble_leaves_an_image_open(quay: Quay) -> None:
+    etcd = quay.release.components["etcd"]
+    quay.fails(Rule(Endpoint.MANIFEST, Answer(503), containing=etcd.removeprefix("sha256:"), times=None))
+    run = ask(quay, "--junit", "verify.xml")
+    assert run.code == 3, run.out
+    assert "  no               0\n  cannot tell      1\n" in run.out and "cannot tell: etcd\n" in run.out
+    assert "fix: run on a node: podman pull --authfile /var/lib/kubelet/config.json quay.io/" in run.out
+    assert ET.parse("verify.xml").getroot().get("errors") == "1"
+
+
+def test_a_busy_registry_is_waited_for(quay: Quay) -> None:
+    quay.fails(Rule(Endpoint.MANIFEST, Answer(503), times=2), Rule(Endpoint.BLOB, Answer(502), times=2))
+    ask(quay).done()
 
 
 class Signed:
