@@ -18,6 +18,7 @@ from bench.growth import growth
 from bench.planning import planning
 from bench.programs import airferry, run
 from bench.serving import serving
+from bench.verifying import verifying
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -74,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["crossing", "growth", "planning", "help", "serving"],
+        choices=["crossing", "growth", "planning", "help", "serving", "verify"],
         help="measure one group and keep nothing",
     )
     parser.add_argument(
@@ -101,6 +102,8 @@ def main() -> int:
             rows += crossing(folder)
         if options.only in (None, "growth"):
             rows.append(growth(folder / "growth"))
+        if options.only in (None, "verify"):
+            rows.append(verifying(folder / "verify"))
         if options.only in (None, "serving"):
             rows += serving(folder, more=options.serve, only=options.part)
     rows.sort(key=lambda row: (row.name == "growth", int(row.name[1:]) if row.name[1:].isdigit() else 99))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from airferry.cli.demo import program
 from airferry.lab import SMALL
 from airferry.lab.demo import look_around, run_demo
 from failures.stage import airferry
+from machine import lacks
 
 LINE = re.compile(r"demo: ok: (\d+) images crossed, (\d+)/(\d+) pulled with the upstream stopped, \d+\.\d s")
 
@@ -25,7 +27,7 @@ def test_a_small_release_crosses_and_is_pulled_with_the_upstream_stopped(tmp_pat
     assert found is not None and set(found.groups()) == {str(SMALL.components + 1)}
     assert "release image localhost:" in report.installer_says
     titles = [step.title for step in report.steps]
-    assert titles[0] == "publish" and titles[-1] == "pull, upstream stopped"
+    assert titles[0] == "publish" and titles[-3:] == ["pull, upstream stopped", "verify", "podman"]
 
 
 def test_what_it_says_about_looking_around_works_when_it_is_pasted(tmp_path: Path) -> None:
@@ -121,3 +123,14 @@ def test_a_demo_that_is_stopped_says_so_and_clears_up(
     assert "Traceback" not in err and "error[interrupted]: stopped" in err
     assert folder.exists() is keep
     assert (f"What there is so far is kept in {folder}\n" in out) is keep
+
+
+def test_without_podman_the_table_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "head", "tr", "dd"):  # what the lab's installer is made of
+        (programs / name).symlink_to(shutil.which(name) or lacks(f"the program {name}"))
+    monkeypatch.setenv("PATH", str(programs))
+    report = asyncio.run(run_demo(tmp_path / "demo", Mute(), shape=SMALL))
+    assert report.steps[-1].outcome == "not installed here, so nobody else was asked"
+    assert report.steps[-2].outcome.startswith(f"yes for {SMALL.components + 3} images")

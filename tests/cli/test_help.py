@@ -37,6 +37,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         *(f"image {name}" for name in ("mirror", "copy", "info", "extract")),
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
+        "verify",
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),

@@ -37,11 +37,14 @@ class Places:
     Raises UsageError, MalformedError and NotFoundError when it is made, if a file in ``settings`` is of no use.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, readers: HttpContent | None = None, rules: PullRules | None = None
+    ) -> None:
+        """With ``readers`` registries are reached by these alone, and with ``rules`` read through those."""
         self.settings = settings
-        self._rules = read_rules(settings)
-        self._readers = _new_http(settings.source, settings)
-        self._writers = _new_http(settings.destination, settings)
+        self._rules = read_rules(settings) if rules is None else rules
+        self._readers = readers or _new_http(settings.source, settings)
+        self._writers = readers or _new_http(settings.destination, settings)
         self._sources: dict[Place, ContentSource] = {}
         self._sinks: dict[Place, ContentSink] = {}
         self._folders: dict[Place, TreePlace | LayoutPlace] = {}

@@ -41,7 +41,8 @@ def command(keep: bool, folder: Path | None, progress: str) -> None:
 
     Publishes a release of 184 images in the shape of OpenShift 4.12.0 at an upstream that behaves like quay.io,
     mirrors it to a folder, loads a mirror registry from there, runs the installer it contains, stops the upstream, and
-    pulls every image by its quay.io name. Needs up to 1 GiB of disk.
+    pulls every image by its quay.io name. In the end `airferry verify` must say yes to all of them, and podman,
+    where it is installed, must agree. Needs up to 1 GiB of disk.
 
     \b
     Example:

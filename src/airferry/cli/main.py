@@ -18,6 +18,7 @@ _GROUPS: Final = {
     "login": ("airferry.cli.login", "Prove credentials for a registry, then store them."),
     "registry": ("airferry.cli.registry", "Set up and serve a mirror registry."),
     "cluster": ("airferry.cli.cluster", "Generate, explain and check what a cluster is told about its mirror."),
+    "verify": ("airferry.cli.verify", "Will this cluster be able to pull everything?"),
     "media": ("airferry.cli.media", "Look into, verify and serve a tree on disk."),
 }
 

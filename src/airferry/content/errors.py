@@ -27,6 +27,18 @@ class CertificateError(AirferryError):
     code = "certificate"
 
 
+class UnknownCaError(CertificateError):
+    """It is signed by a CA that is not trusted here."""
+
+
+class CertificateNameError(CertificateError):
+    """It is not for the name that was asked, or for no name at all."""
+
+
+class CertificateTimeError(CertificateError):
+    """It, or one it is signed by, has expired or is not valid yet."""
+
+
 class UnreachableError(AirferryError):
     """No answer at all: name resolution, route, refused connection, proxy, TLS that is not TLS."""
 

@@ -8,20 +8,26 @@ from typing import Final
 from airferry.app.extract_release import ExtractRequest, extract_release
 from airferry.app.mirror_release import MirroredRelease, mirror_release
 from airferry.app.narration import Narrator
+from airferry.app.node_access import NodeFiles
 from airferry.app.places import Places
 from airferry.app.pull_images import PullReport, pull_images
 from airferry.app.pull_secrets import login
 from airferry.app.release_request import MirrorRelease
 from airferry.app.settings import Settings, Side
-from airferry.errors import AirferryError
+from airferry.app.verify import VerifyReport, VerifyRequest, verify
+from airferry.app.verify_text import print_report
+from airferry.errors import AirferryError, ExitCode
 from airferry.lab.certificates import Certificates
+from airferry.lab.podman import Podman
 from airferry.lab.release import PublishedRelease
 from airferry.lab.upstream import Upstream
-from airferry.oci import Reference
+from airferry.oci import Digest, Reference
+from airferry.openshift.cluster.wanted import WantedKind
 from airferry.registry import Provisioned
 
 _ARCHITECTURE: Final = "amd64"
 _REPOSITORY: Final = "ocp4/openshift4"
+_PULLED_BY_PODMAN: Final = ("etcd", "must-gather", "pod", "machine-config-operator")
 
 
 class DemoError(AirferryError):
@@ -103,12 +109,60 @@ class Crossing:
         """Pull every image by its quay.io name and digest through the registries.conf that was generated."""
         images = [Reference.parse(release.pullspec_by_digest)]
         images += [component.image for component in loaded.release.payload.components]
-        async with Places(self._far_settings(self.folder / "manifests" / "registries.conf")) as places:
+        async with Places(self._far_settings(self.registries_conf)) as places:
             report = await pull_images(images, places, self.narrator)
         if report.failures:
             image, reason = report.failures[0]
             raise DemoError(f"{len(report.failures)} images could not be pulled, the first is {image}: {reason}")
         return report
+
+    async def verify(self, release: PublishedRelease) -> VerifyReport:
+        """Ask whether a cluster could pull everything, with the files that its nodes would have."""
+        nodes = NodeFiles(
+            registries_conf=self.registries_conf, pull_secret=self._far_side.auth_file, ca=self._far_side.ca_file
+        )
+        installer = self.folder / "tools" / "openshift-install"
+        asked = VerifyRequest(nodes=nodes, release=release.version, architecture=_ARCHITECTURE, installer=installer)
+        report = await verify(asked, self.narrator)
+        if report.exit_code is not ExitCode.DONE:
+            raise DemoError(f"verify does not say yes to what was just pulled: {print_report(report)}")
+        return report
+
+    async def compare_with_podman(self, report: VerifyReport) -> str:
+        """Let podman pull some images with the nodes' files, and one that was not mirrored; say how it went.
+
+        Raises DemoError when podman and ``verify`` do not agree. A machine without a podman that works is none.
+        """
+        far = self._far_side
+        assert far.auth_file is not None and far.ca_file is not None, "the far side has both"
+        podman = await Podman.find(self.folder, self.registries_conf, far.auth_file, far.ca_file)
+        if isinstance(podman, str):
+            return podman
+        with podman:
+            listed = [item.wanted for item in report.judgements]
+            chosen = [item.reference for item in listed if item.kind is WantedKind.RELEASE]
+            chosen += [item.reference for item in listed if item.name in _PULLED_BY_PODMAN]
+            missing = chosen[0].by_digest(Digest.of(b"nobody mirrored this"))
+            for image in chosen:
+                said = await podman.pull(image)
+                if said is not None:
+                    raise DemoError(f"verify says yes to {image}, and podman cannot pull it: {said}")
+            if await self._says_yes(missing) or await podman.pull(missing) is None:
+                raise DemoError(f"verify or podman finds {missing}, which nobody mirrored")
+        return f"{len(chosen)} images pulled, 1 that was not mirrored refused: as verify says"
+
+    async def _says_yes(self, image: Reference) -> bool:
+        listed = self.folder / "not-mirrored.txt"
+        listed.write_text(f"{image}\n")
+        nodes = NodeFiles(
+            registries_conf=self.registries_conf, pull_secret=self._far_side.auth_file, ca=self._far_side.ca_file
+        )
+        return (await verify(VerifyRequest(nodes=nodes, images=listed), self.narrator)).exit_code is ExitCode.DONE
+
+    @property
+    def registries_conf(self) -> Path:
+        """What the nodes would have, as it was generated."""
+        return self.folder / "manifests" / "registries.conf"
 
     @property
     def _state_folder(self) -> Path:

@@ -19,6 +19,7 @@ from airferry.lab.release import PublishedRelease, publish_release
 from airferry.lab.shape import DEMO, Shape
 from airferry.lab.store import LabStore
 from airferry.lab.upstream import Upstream
+from airferry.openshift.cluster.verdict import Verdict
 from airferry.quantities import print_binary_size, print_duration
 
 
@@ -94,6 +95,9 @@ async def run_demo(folder: Path, narrator: Narrator, *, shape: Shape = DEMO) -> 
         pulled = await crossing.pull(release, loaded)
         size = print_binary_size(pulled.size_bytes)
         clock.done("pull, upstream stopped", f"{len(pulled.pulled)} images, {size} hashed")
+        report = await crossing.verify(release)
+        clock.done("verify", f"yes for {report.count(Verdict.YES)} images, with the files that nodes would have")
+        clock.done("podman", await crossing.compare_with_podman(report))
     return DemoReport(
         tuple(clock.steps),
         images=_images(loaded),

@@ -12,7 +12,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from airferry.content.errors import CertificateError
+from airferry.content.errors import CertificateError, CertificateNameError, CertificateTimeError, UnknownCaError
 
 _NOT_YET_VALID: Final = 9
 _EXPIRED: Final = 10
@@ -55,7 +55,7 @@ def explain(
     if code in (_EXPIRED, _NOT_YET_VALID):
         return _wrong_time(registry, subject, certificate, now)
     if code in _UNKNOWN_CA:
-        return CertificateError(
+        return UnknownCaError(
             f"{subject} is signed by an unknown CA{_issuer(certificate)}",
             hint=f"give the CA's certificate with --certificate-authority FILE, "
             f"or put it in /etc/containers/certs.d/{registry}/ca.crt",
@@ -69,13 +69,13 @@ def explain(
 def _wrong_host(registry: str, subject: str, certificate: x509.Certificate | None) -> CertificateError:
     names = _names(certificate) if certificate is not None else None
     if names == ():
-        return CertificateError(
+        return CertificateNameError(
             f"{subject} has no subject alternative name (SAN); the name in its subject alone does not count",
             hint="have it issued again with a SAN for this host (nodes refuse it too), "
             "or use --insecure to connect without checking certificates",
         )
     valid_for = f"; it is for {', '.join(names)}" if names else ""
-    return CertificateError(
+    return CertificateNameError(
         f"{subject} is for another host than {_host_only(registry)}{valid_for}",
         hint="use one of the names it is for, have it issued again with this name as SAN, "
         "or use --insecure to connect without checking certificates",
@@ -87,11 +87,11 @@ def _wrong_time(registry: str, subject: str, certificate: x509.Certificate | Non
     clock = f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC"
     if certificate is not None and certificate.not_valid_after_utc < now:
         date = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-        return CertificateError(f"{subject} expired on {date}; {clock}", hint=hint)
+        return CertificateTimeError(f"{subject} expired on {date}; {clock}", hint=hint)
     if certificate is not None and certificate.not_valid_before_utc > now:
         date = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        return CertificateError(f"{subject} is not valid before {date}; {clock}", hint=hint)
-    return CertificateError(f"{subject}, or one it is signed by, is expired or not yet valid; {clock}", hint=hint)
+        return CertificateTimeError(f"{subject} is not valid before {date}; {clock}", hint=hint)
+    return CertificateTimeError(f"{subject}, or one it is signed by, is expired or not yet valid; {clock}", hint=hint)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -23,7 +23,12 @@ class HttpContent:
         self.settings = settings or HttpSettings()
         self._timing = timing or Timing()
         self._transport = transport or AiohttpTransport(
-            TlsContexts(self.settings.ca_file, self.settings.certs_dirs),
+            TlsContexts(
+                self.settings.ca_file,
+                self.settings.certs_dirs,
+                ca_pem=self.settings.ca_pem,
+                system_cas=self.settings.system_cas,
+            ),
             connect_timeout_s=self.settings.connect_timeout_s,
         )
         self._sessions: dict[tuple[str, bool], RegistrySession] = {}

@@ -12,7 +12,8 @@ from airferry.content.http.transport import DEFAULT_IDLE_TIMEOUT_S
 class HttpSettings:
     """Settings of one side (source or destination); a run makes one for each.
 
-    ``ca_file`` is trusted in addition to the system's CAs, for every host of this side. ``insecure`` tries
+    ``ca_file`` and ``ca_pem`` (CA certificates as PEM text) are trusted in addition to the system's CAs, or without
+    ``system_cas`` alone, for every host of this side. ``insecure`` tries
     HTTPS without checking certificates, then plain HTTP; nothing else ever speaks plain HTTP.
     ``max_per_host`` bounds concurrent requests to a host; fewer are used while it throttles.
     ``idle_timeout_s`` is the longest time without a byte of progress; there is no limit on a whole transfer.
@@ -21,6 +22,8 @@ class HttpSettings:
 
     credentials: CredentialSource = field(default_factory=NoCredentials)
     ca_file: Path | None = None
+    ca_pem: str | None = None
+    system_cas: bool = True
     insecure: bool = False
     certs_dirs: tuple[Path, ...] = ()
     max_per_host: int = 16

@@ -3,6 +3,7 @@
 A CA that is given is added to the system's, not put in their place: images may come from both worlds.
 """
 
+import re
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,6 +34,9 @@ _NOT_TLS_REASONS: Final = frozenset(
 )
 
 
+_PEM_BLOCK: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+
+
 def speaks_no_tls(error: ssl.SSLError) -> bool:
     """Whether the handshake failed because the other side does not speak TLS at all."""
     return error.reason in _NOT_TLS_REASONS
@@ -50,14 +54,25 @@ def default_certs_dirs(home: Path) -> tuple[Path, ...]:
 class TlsContexts:
     """Makes and keeps one TLS context per host."""
 
-    def __init__(self, ca_file: Path | None, certs_dirs: Sequence[Path]) -> None:
-        """Raise NotFoundError or MalformedError at once when ``ca_file`` is of no use."""
+    def __init__(
+        self,
+        ca_file: Path | None,
+        certs_dirs: Sequence[Path],
+        *,
+        ca_pem: str | None = None,
+        system_cas: bool = True,
+    ) -> None:
+        """Raise NotFoundError or MalformedError at once when ``ca_file`` or ``ca_pem`` is of no use."""
         self._ca_file = ca_file
+        self._ca_pem = ca_pem
+        self._system_cas = system_cas
         self._certs_dirs = tuple(certs_dirs)
         self._made: dict[tuple[str, bool], ssl.SSLContext] = {}
         self._shared: dict[bool, ssl.SSLContext] = {}
         if ca_file is not None:
             _load_ca(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+        if ca_pem is not None:
+            _load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_pem)
 
     def context(self, host: str, *, insecure: bool) -> ssl.SSLContext:
         """Return the context for ``host`` (host:port); with ``insecure`` no certificate is checked.
@@ -102,9 +117,12 @@ class TlsContexts:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         # Python 3.13 turned this on; Go does not ask CAs for these extensions, and private CAs lack them.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        _load_system(context)
+        if self._system_cas:
+            _load_system(context)
         if self._ca_file is not None:
             _load_ca(context, self._ca_file)
+        if self._ca_pem is not None:
+            _load_pem(context, self._ca_pem)
         return context
 
 
@@ -130,6 +148,20 @@ def _load_ca(context: ssl.SSLContext, path: Path) -> None:
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _load_pem(context: ssl.SSLContext, text: str) -> None:
+    """Load the certificates in ``text``; what stands around them, such as remarks, is passed over."""
+    blocks = _PEM_BLOCK.findall(text)
+    try:
+        if blocks:
+            context.load_verify_locations(cadata="\n".join(blocks))
+            return
+    except (ssl.SSLError, ValueError):
+        pass
+    raise MalformedError(
+        "the CA bundle holds no certificate that can be read", hint="it must be PEM: -----BEGIN CERTIFICATE-----"
+    )
 
 
 def _load_folder(context: ssl.SSLContext, folder: Path) -> None:

@@ -93,7 +93,7 @@ class PatchCheck:
     __slots__ = ("_expected", "_held", "_keep")
 
     def __init__(self, values: Mapping[Marker, str]) -> None:
-        self._expected = {marker: _written(marker, value) for marker, value in values.items()}
+        self._expected = {marker: written(marker, value) for marker, value in values.items()}
         self._keep = max((len(marker.pattern) for marker in values), default=1) - 1
         self._held = b""
 
@@ -110,7 +110,7 @@ class PatchCheck:
         return tuple(self._expected)
 
 
-def _written(marker: Marker, value: str) -> bytes:
-    """Return what stands in place of the marker: the value, one NUL, and what is left of the marker."""
+def written(marker: Marker, value: str) -> bytes:
+    """Return what stands in place of a marker that was replaced: the value, one NUL, and what is left of it."""
     raw = value.encode() + b"\0"
     return raw + marker.pattern[len(raw) :]

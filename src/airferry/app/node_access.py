@@ -1,0 +1,145 @@
+"""What the nodes will have: mirror rules, pull secret and CAs, from the files that say so. Never this host's own."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
+from airferry.content.http.auth_files import read_auth_file
+from airferry.content.registries_conf import read_node_registries
+from airferry.errors import MalformedError, UsageError
+from airferry.oci.pull_rules import Mirror, PullRule, PullRules
+from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
+from airferry.openshift.cluster.mirror_sets import MirrorKind
+from airferry.openshift.cluster.node_config import node_config
+
+_MAX_FILE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFiles:
+    """The files that say what nodes will have; the fields are the flags of ``verify``."""
+
+    install_config: Path | None = None
+    registries_conf: Path | None = None
+    mirror_sets: tuple[Path, ...] = ()
+    pull_secret: Path | None = None
+    ca: Path | None = None
+    system_cas: bool = False
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a file was named that may hold mirror rules."""
+        return bool(self.install_config or self.registries_conf or self.mirror_sets)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAccess:
+    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret."""
+
+    rules: PullRules
+    auth: AuthFile
+    ca_pem: str | None = field(default=None, repr=False)
+    system_cas: bool = False
+
+    def content(self) -> HttpContent:
+        """Return the way to registries as nodes go it. Raises MalformedError when the CA bundle is of no use."""
+        return HttpContent(
+            HttpSettings(
+                credentials=StoredCredentials((self.auth,)),
+                ca_pem=self.ca_pem,
+                system_cas=self.system_cas,
+                retry=RetryPolicy(attempts=3, first_contact_attempts=1, first_wait_s=0.2, patience_s=30.0),
+                connect_timeout_s=10.0,
+                idle_timeout_s=30.0,
+            )
+        )
+
+
+def read_node_access(files: NodeFiles) -> NodeAccess:
+    """Return what the files say. Raises UsageError, NotFoundError and MalformedError, without secrets."""
+    if files.registries_conf is not None and (files.mirror_sets or files.install_config is not None):
+        raise UsageError(
+            "--registries-conf excludes --mirror-sets and --install-config",
+            hint="a node reads one registries.conf, made from all of them",
+        )
+    config = _read_install_config(files.install_config) if files.install_config is not None else _InstallConfig()
+    if files.registries_conf is not None:
+        rules = read_node_registries(files.registries_conf).rules
+    else:
+        read = [parse_cluster_objects(read_text(file), str(file)) for file in files.mirror_sets]
+        rules = node_config(join_objects([*read, config.objects])).rules
+    auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
+    if files.pull_secret is not None:
+        auth = read_auth_file(files.pull_secret)
+    bundles = [text for text in (config.ca_pem, read_text(files.ca) if files.ca is not None else None) if text]
+    # Helper programs are not on a node; what the file says itself is all there is.
+    auth = AuthFile(auth.path, auth.entries)
+    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas)
+
+
+def rules_for_reading(rules: PullRules) -> PullRules:
+    """Return the rules with every mirror asked for tags and digests alike, to read a release wherever it is."""
+    return PullRules(
+        tuple(
+            PullRule(
+                rule.prefix,
+                rule.location,
+                tuple(Mirror(mirror.location, mirror.insecure) for mirror in rule.mirrors),
+                rule.blocked,
+                rule.insecure,
+            )
+            for rule in rules.rules
+        )
+    )
+
+
+def read_text(file: Path) -> str:
+    """Return a small file's text. Raises UsageError."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise UsageError(f"{file} is larger than {_MAX_FILE_BYTES} bytes")
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"{file} cannot be read: {reason}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _InstallConfig:
+    objects: ClusterObjects = field(default_factory=ClusterObjects)
+    auth: AuthFile | None = None
+    ca_pem: str | None = field(default=None, repr=False)
+
+
+def _read_install_config(file: Path) -> _InstallConfig:
+    # Only runs that read such a file pay for this import (10 ms).
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    text = read_text(file)
+    try:
+        document: Any = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, RecursionError, ValueError):
+        # The reader's own message quotes the text, and the text holds a secret.
+        raise MalformedError(f"{file} is not YAML") from None
+    if not isinstance(document, dict):
+        raise MalformedError(f"{file} is not an install-config.yaml")
+    sections = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
+    has_mirrors = any(key in document for key in sections)
+    objects = parse_cluster_objects(_only(document, sections), str(file)) if has_mirrors else ClusterObjects()
+    secret, bundle = document.get("pullSecret"), document.get("additionalTrustBundle")
+    for name, value in (("pullSecret", secret), ("additionalTrustBundle", bundle)):
+        if value is not None and not isinstance(value, str):
+            raise MalformedError(f"{name} in {file} is not text")
+    auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
+    return _InstallConfig(objects, auth, bundle or None)
+
+
+def _only(document: dict[str, Any], sections: tuple[str, ...]) -> str:
+    """Return the sections alone, as YAML (JSON is YAML), so that nothing else of the file is looked into."""
+    import json
+
+    return json.dumps({key: document[key] for key in sections if key in document})

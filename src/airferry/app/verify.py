@@ -1,0 +1,193 @@
+"""``airferry verify``: will a cluster be able to pull everything? Every pull is tried as nodes try it."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from airferry.app.narration import Narrator
+from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access, read_text
+from airferry.app.release_files import MANIFESTS_FOLDER
+from airferry.app.verify_disk import DiskPlaces, open_disk
+from airferry.app.verify_installer import InstallerAnswer, check_installer
+from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release
+from airferry.content.http import HttpContent, NoCredentials, RegistryPlace
+from airferry.content.registries_conf import read_registries_conf
+from airferry.errors import ExitCode, UsageError
+from airferry.oci import Platform, Reference
+from airferry.oci.pull_findings import PullFindings
+from airferry.oci.pull_rules import PullRules
+from airferry.oci.pull_sources import PullSource, pull_sources
+from airferry.openshift.cluster.verdict import Judgement, Verdict, judge, no_mirror
+from airferry.openshift.cluster.wanted import Wanted, is_served_by_tag, parse_images, wanted_images
+from airferry.survey.pull_probe import OpenPlace, ProbeSettings, PullProbe, probe_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """What is asked for; the fields are the flags of ``verify``. ``architecture`` is what a bare version means."""
+
+    nodes: NodeFiles
+    release: str | None = None
+    architecture: str = "amd64"
+    images: Path | None = None
+    platforms: tuple[str, ...] = ()
+    from_dir: Path | None = None
+    release_file: Path | None = None
+    installer: Path | None = None
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The answer for every image. ``uncompiled`` are sentences about what could not be asked for at all."""
+
+    judgements: tuple[Judgement, ...]
+    release: CompiledRelease | None = None
+    installer: InstallerAnswer | None = None
+    uncompiled: tuple[str, ...] = ()
+    disk: Path | None = None
+    platforms: tuple[Platform, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """1 with any no; else 3 when something cannot be told; else 0 (design: the table of exit codes)."""
+        if any(item.verdict is Verdict.NO for item in self.judgements):
+            return ExitCode.USER
+        if self.installer is not None and not self.installer.belongs:
+            return ExitCode.USER
+        unknown = any(item.verdict is Verdict.UNKNOWN for item in self.judgements)
+        return ExitCode.GAPS if unknown or self.uncompiled else ExitCode.DONE
+
+    def count(self, verdict: Verdict) -> int:
+        """Return how many images have this answer."""
+        return sum(item.verdict is verdict for item in self.judgements)
+
+
+async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
+    """Try every pull. Raises UsageError, NotFoundError and MalformedError for files that are of no use."""
+    _check(asked)
+    nodes = read_node_access(asked.nodes)
+    extra = parse_images(read_text(asked.images), str(asked.images)) if asked.images is not None else ()
+    async with AsyncExitStack() as stack:
+        content = nodes.content()
+        stack.push_async_callback(content.close)
+        disk = await open_disk(asked.from_dir) if asked.from_dir is not None else None
+        if disk is not None:
+            stack.push_async_callback(disk.close)
+        release: CompiledRelease | None = None
+        if asked.release is not None or asked.release_file is not None:
+            narrator.phase("reading the release")
+            wish = ReleaseRequest(asked.release, asked.architecture, asked.from_dir, asked.release_file)
+            release = await compile_release(wish, nodes.rules, content)
+        installer = await check_installer(asked.installer, release) if asked.installer is not None else None
+        if asked.from_dir is not None and release is not None and not asked.nodes.has_rules:
+            nodes = replace(nodes, rules=_rules_on(asked.from_dir, release))
+        wanted = _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
+        platforms = _platforms(asked, release)
+        settings = ProbeSettings(platforms, asked.deep)
+        found = await _probe(wanted, nodes, content, disk, settings, narrator)
+        judgements = tuple(
+            _judged(item, findings, nodes.rules, on_disk=disk is not None)
+            for item, findings in zip(wanted, found, strict=True)
+        )
+    narrator.done()
+    uncompiled = release.uncompiled if release is not None else ()
+    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms)
+
+
+async def _probe(
+    wanted: Sequence[Wanted],
+    nodes: NodeAccess,
+    content: HttpContent,
+    disk: DiskPlaces | None,
+    settings: ProbeSettings,
+    narrator: Narrator,
+) -> tuple[PullFindings, ...]:
+    open_place: OpenPlace = _opener(content) if disk is None else disk.open
+    # What is on a disk is asked by the names that a cluster uses, and has no places to choose from.
+    rules = nodes.rules if disk is None else PullRules()
+    credentials = content.settings.credentials if disk is None else NoCredentials()
+    probe = PullProbe(open_place, rules, credentials, settings)
+    title = "hashing" if settings.deep else "asking"
+    narrator.phase(f"{title} for every image", steps=len(wanted))
+    images = [(item.reference, item.demand) for item in wanted]
+    return await probe_all(probe, images, lambda: narrator.advance(steps=1), workers=8 if settings.deep else 24)
+
+
+def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, *, on_disk: bool) -> Judgement:
+    if not on_disk:
+        return judge(wanted, findings, rules)
+    if rules.rules:
+        sources = pull_sources(wanted.reference, rules)
+        if not any(source.is_mirror and source.barred is None for source in sources):
+            return no_mirror(wanted, findings, rules, sources)
+    return judge(wanted, findings, PullRules())
+
+
+def _opener(content: HttpContent) -> OpenPlace:
+    def open_place(source: PullSource) -> RegistryPlace:
+        host = source.reference.repository.place.address
+        return content.registry(host, insecure=source.insecure)
+
+    return open_place
+
+
+def _wanted(
+    release: CompiledRelease | None,
+    installer: InstallerAnswer | None,
+    extra: Sequence[Reference],
+    rules: PullRules,
+    *,
+    on_disk: bool,
+) -> tuple[Wanted, ...]:
+    """By tag the release is wanted where its installer names a tag, or where somebody meant to serve it by tag.
+
+    The rules that are made when a disk without any is loaded serve it by tag.
+    """
+    if release is None:
+        return wanted_images((), (), extra)
+    names = [release.by_digest] if release.by_digest is not None else []
+    if installer is not None and installer.reference is not None and installer.reference.digest is None:
+        names.append(installer.reference)
+    elif release.by_tag is not None and (
+        release.by_digest is None or is_served_by_tag(release.by_tag, rules) or (on_disk and not rules.rules)
+    ):
+        names.append(release.by_tag)
+    if installer is not None and installer.reference is not None:
+        names.append(installer.reference)
+    return wanted_images(dict.fromkeys(names), release.components, extra, release.policies)
+
+
+def _rules_on(disk: Path, release: CompiledRelease) -> PullRules:
+    """Return the rules that were generated beside the release for its mirror; none where that is not known yet."""
+    if release.by_tag is None or release.by_tag.tag is None:
+        return PullRules()
+    file = disk / MANIFESTS_FOLDER / release.by_tag.tag / "registries.conf"
+    return read_registries_conf(file) if file.is_file() else PullRules()
+
+
+def _platforms(asked: VerifyRequest, release: CompiledRelease | None) -> tuple[Platform, ...]:
+    if asked.platforms:
+        return tuple(_platform(text) for text in asked.platforms)
+    return (Platform("linux", release.architecture if release is not None else asked.architecture),)
+
+
+def _platform(text: str) -> Platform:
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise UsageError(f"--platform={text} is not OS/ARCHITECTURE[/VARIANT]", hint="such as linux/amd64")
+    return Platform(*parts)
+
+
+def _check(asked: VerifyRequest) -> None:
+    nodes = asked.nodes
+    if asked.release is None and asked.images is None and asked.release_file is None:
+        raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
+    if not nodes.has_rules and asked.from_dir is None:
+        raise UsageError(
+            "what the nodes will have is not known",
+            hint="give --install-config, --registries-conf, or --mirror-sets, or a disk with --from-dir",
+        )
+    if asked.installer is not None and asked.release is None and asked.release_file is None:
+        raise UsageError("--installer is compared with a release", hint="name it with --release")

@@ -1,0 +1,79 @@
+"""``airferry verify``."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airferry.cli.command import SETTINGS, OcCommand, finish, run
+from airferry.cli.options import FILE, FOLDER, OutputOptions, says
+from airferry.cli.output import print_answer
+from airferry.cli.progress import ProgressForm, new_narrator
+from airferry.cli.release import host_architecture
+
+
+@click.command("verify", cls=OcCommand, context_settings=SETTINGS)
+@click.option("--release", metavar="RELEASE", help="Release to install: a version, or a reference.")
+@click.option("--install-config", type=FILE, help="Read mirrors, pull secret and CA from this install-config.yaml.")
+@click.option("--registries-conf", type=FILE, help="Read mirrors and blocked registries from a node's registries.conf.")
+@click.option(
+    "--mirror-sets",
+    type=FILE,
+    multiple=True,
+    help="Read mirrors from ImageDigestMirrorSet, ImageTagMirrorSet or ImageContentSourcePolicy files.",
+)
+@click.option("--pull-secret", type=FILE, help="Pull secret that the nodes will have.")
+@click.option("--ca", type=FILE, help="CA certificates that the nodes will trust, as PEM.")
+@click.option("--system-cas", is_flag=True, help="Trust this host's CAs as well, for registries with public ones.")
+@click.option("--images", type=FILE, help="More images that will be pulled, one on a line.")
+@click.option(
+    "--platform",
+    "platforms",
+    metavar="OS/ARCH",
+    multiple=True,
+    help="Platform of the nodes, may be repeated; by default the release's.",
+)
+@click.option(
+    "--arch",
+    default=host_architecture,
+    show_default="this machine's",
+    help="Architecture that a bare version means, and that is read from a release for several.",
+)
+@click.option("--from-dir", type=FOLDER, help="Ask this disk instead of the mirror, before it leaves.")
+@click.option(
+    "--release-file", type=FILE, help="What `release info -o json` printed, where the release cannot be read."
+)
+@click.option("--installer", type=FILE, help="Check that this openshift-install belongs to the release.")
+@click.option("--deep", is_flag=True, help="Fetch and hash every layer instead of asking whether it is there.")
+@click.option("--junit", type=FILE, help="Write the answer as JUnit XML, too.")
+@says()
+def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
+    """Answer whether a cluster will be able to pull everything, as its nodes will try, before it is installed.
+
+    Each image is looked for where the nodes' mirror rules say, with the nodes' pull secret and CA and nothing of this
+    host: manifest, the image for the platform, configuration, every layer, and the signatures that the release demands.
+    Ends with 0 when every image is a yes, 1 when one is a no, 3 when one cannot be told.
+
+    \b
+    Examples:
+      airferry verify --release 4.12.0 --install-config install-config.yaml
+      airferry verify --release 4.12.0 --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
+      airferry verify --release 4.12.0 --from-dir /media/usb
+      airferry verify --images images.txt --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
+    """
+    from airferry.app.node_access import NodeFiles
+    from airferry.app.verify import VerifyRequest, verify
+    from airferry.app.verify_text import print_junit, print_report, report_document, write_junit
+
+    nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
+    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), **flags)
+    narrator = new_narrator(ProgressForm(saying.progress))
+    try:
+        report = run(verify(asked, narrator))
+    finally:
+        narrator.done()
+    if junit is not None:
+        write_junit(junit, print_junit(report))
+    print_answer(print_report(report), report_document(report), saying.form)
+    finish(report.exit_code)

@@ -1,0 +1,79 @@
+"""What was met where a pull was tried: values that a probe fills in and a verdict is drawn from.
+
+Source of the order: containers/image, docker/docker_image_src and copy: the places one after the other until one
+answers with the manifest; then that place alone.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from airferry.oci.digest import Digest
+from airferry.oci.pull_sources import PullSource
+
+
+class Trouble(StrEnum):
+    """Why a place did not give what a pull needs."""
+
+    BLOCKED = "blocked"
+    UNREACHABLE = "unreachable"
+    UNKNOWN_CA = "unknown-ca"
+    WRONG_NAME = "wrong-name-in-certificate"
+    WRONG_TIME = "certificate-out-of-date"
+    CERTIFICATE = "certificate"
+    NO_CREDENTIAL = "no-credential"
+    REFUSED_CREDENTIAL = "refused-credential"
+    DENIED = "denied"
+    NO_MANIFEST = "no-manifest"
+    BAD_MANIFEST = "bad-manifest"
+    NO_PLATFORM = "no-platform"
+    NO_CHILD = "no-child"
+    NO_BLOB = "no-blob"
+    BAD_BLOB = "bad-blob"
+    NO_SIGNATURE = "no-signature"
+    BAD_SIGNATURE = "bad-signature"
+    BAD_RULE = "bad-rule"
+    UNSETTLED = "unsettled"
+    """Throttled, a server error, a connection that breaks: asking again may give another answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that a place did not give. ``message`` says what was asked and answered, without secrets."""
+
+    trouble: Trouble
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One place that was tried. With ``answered`` it gave a manifest, and no place behind it is asked.
+
+    ``manifest`` is that manifest's digest where it is one. ``failures`` are why there was none, or what is missing
+    below it; empty when all is there. ``credential`` says in words which entry was used, None for none.
+    """
+
+    source: PullSource
+    answered: bool = False
+    manifest: Digest | None = None
+    failures: tuple[Failure, ...] = ()
+    credential: str | None = None
+
+
+class Signed(StrEnum):
+    """What is known about a signature that a policy demands."""
+
+    NOT_DEMANDED = "not demanded"
+    VERIFIED = "verified"
+    NOT_CHECKED = "there, not checked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PullFindings:
+    """All attempts of one pull, in order; those behind the place that answered were not made."""
+
+    attempts: tuple[Attempt, ...] = ()
+    signed: Signed = Signed.NOT_DEMANDED
+    blobs: int = 0
+    note: str = field(default="")
+    """What a reader should know although it fails nothing; "" for nothing."""
