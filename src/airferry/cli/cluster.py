@@ -2,9 +2,14 @@
 
 import click
 
+from airferry.cli import cluster_mirror_sets
 from airferry.cli.command import SETTINGS, OcGroup
 
 
 @click.group("cluster", cls=OcGroup, context_settings=SETTINGS)
 def command() -> None:
     """Generate, explain and check what a cluster is told about its mirror."""
+
+
+for _command in (*cluster_mirror_sets.COMMANDS,):
+    command.add_command(_command)
