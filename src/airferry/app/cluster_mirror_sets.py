@@ -26,7 +26,7 @@ from airferry.openshift.cluster.mirror_sets import (
     print_fragment,
 )
 from airferry.openshift.cluster.release_fields import source_section
-from airferry.openshift.release.naming import version_reference
+from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, version_reference
 from airferry.openshift.release.payload import Component
 from airferry.plan.mapping import Mapping, parse_file
 from airferry.survey.crew import work_through
@@ -50,7 +50,7 @@ class MirrorSetsRequest:
     releases: tuple[str, ...] = ()
     architecture: str = "amd64"
     to: str | None = None
-    published_at: str
+    published_at: str = str(OFFICIAL_REPOSITORY)
     mapping_files: tuple[Path, ...] = ()
     width: ScopeWidth = ScopeWidth.REPOSITORY
     policy: SourcePolicy | None = None
@@ -69,6 +69,8 @@ class MirrorSetsAnswer:
     sets: tuple[MirrorSet, ...]
     written: tuple[Path, ...]
     missing: tuple[str, ...]
+    version: str | None
+    """The oldest release among what was mirrored, where any is."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -107,7 +109,7 @@ async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrat
     version = asked.release_version or min(found.versions, key=_age, default=None)
     kinds = _kinds(asked, version)
     files = [*asked.accumulated, *_existing(asked.to_dir, kinds)]
-    earlier = [item for file in dict.fromkeys(files) for item in _read_sets(file)]
+    earlier = [item for file in dict.fromkeys(files) for item in read_sets(file)]
     entries = scoped_entries(found.mirrored, asked.width, asked.policy)
     new = (
         MirrorSet(MirrorKind.IDMS, entries.by_digest, "", "this run"),
@@ -129,7 +131,7 @@ async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrat
     written: tuple[Path, ...] = ()
     if asked.to_dir is not None:
         written = await write_files(asked.to_dir, {name: text.encode() for name, text in documents.items()})
-    return MirrorSetsAnswer(documents, tuple(sets), written, found.missing)
+    return MirrorSetsAnswer(documents, tuple(sets), written, found.missing, version)
 
 
 def _check(asked: MirrorSetsRequest) -> None:
@@ -274,7 +276,8 @@ def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
     )
 
 
-def _read_sets(file: Path) -> tuple[MirrorSet, ...]:
+def read_sets(file: Path) -> tuple[MirrorSet, ...]:
+    """Return the mirror sets of a file. Raises UsageError, MalformedError, UnsupportedError."""
     try:
         return parse_mirror_sets(_read(file), str(file))
     except AirferryError as error:

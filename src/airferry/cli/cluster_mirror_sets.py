@@ -93,6 +93,3 @@ async def _mirror_sets(reading: ReadOptions, saying: OutputOptions, **options: A
         answer = await mirror_sets(new_request(**options), places, narrator)
     print_answer(answer.text(), answer.to_json(), saying.form)
     finish(answer.exit_code)
-
-
-COMMANDS: tuple[click.Command, ...] = (mirror_sets,)
