@@ -39,7 +39,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         "login",
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"media {name}" for name in ("info", "verify", "serve")),
-        *(f"cluster {name}" for name in ("install-config", "mirror-sets")),
+        *(f"cluster {name}" for name in ("install-config", "mirror-sets", "trust")),
     }
 
 

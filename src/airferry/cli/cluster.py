@@ -2,7 +2,7 @@
 
 import click
 
-from airferry.cli import cluster_install_config, cluster_mirror_sets
+from airferry.cli import cluster_install_config, cluster_mirror_sets, cluster_trust
 from airferry.cli.command import SETTINGS, OcGroup
 
 
@@ -11,5 +11,5 @@ def command() -> None:
     """Generate, explain and check what a cluster is told about its mirror."""
 
 
-for _command in (cluster_install_config.install_config, cluster_mirror_sets.mirror_sets):
+for _command in (cluster_install_config.install_config, cluster_mirror_sets.mirror_sets, cluster_trust.trust):
     command.add_command(_command)
