@@ -1,11 +1,14 @@
 """A YAML file that people wrote, as lines that can be changed here and there while all others stay as they are."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
 
+_QUOTED: Final = re.compile(r"'(?:\W{1,3}|<[a-z ]+>)'")
+"""What a parser may quote of a file: signs, and names of its own tokens."""
 _MOST_CHARACTERS: Final = 4 * 1024 * 1024
 
 
@@ -75,7 +78,7 @@ def _located(error: Exception, text: str, file: str) -> MalformedError:
         key = line.partition(":")[0].strip()
         return MalformedError(f"{where}: {key} is there a second time", hint="keep one of the two, with all its lines")
     problem = str(getattr(error, "problem", None) or "it cannot be read")
-    shown = problem if "'" not in problem.replace("':'", "") and '"' not in problem else "it cannot be read"
+    shown = problem if not _QUOTED.sub("", problem).count("'") and '"' not in problem else "it cannot be read"
     return MalformedError(
         f"{where}, column {mark.column + 1}: not YAML: {shown}",
         hint="look at the indentation of this line and of the one before it",
