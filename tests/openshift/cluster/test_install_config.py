@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from airferry.errors import MalformedError, UnsupportedError, UsageError
+from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
 from airferry.lab import make_certificates
 from airferry.openshift.cluster.install_config import EditedInstallConfig, InstallConfigChanges, edit_install_config
 from airferry.openshift.cluster.mirror_sets import MirrorEntry, MirrorKind, MirrorSet, SourcePolicy
@@ -300,6 +300,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "a section twice": (CONFIG + CONFIG.split("\n")[11] + "\n", "line 16: pullSecret is there a second time"),
     "no colon": (CONFIG + "fips\nx: 1\n", r"line 1[67], column \d+: not YAML"),
     "an open quote": (CONFIG.replace("}}}'", "}}}"), r"line \d+, column \d+: not YAML"),
+    "an anchor twice, and a tab": (CONFIG.replace("v1 ", "&a v1 ").replace("192", "&a 192") + "\tx: 1\n", "line 16"),
     "several documents": (f"{CONFIG}---\na: 1\n", "2 documents"),
     "a list": ("- a\n", "no map of fields"),
 }
@@ -355,3 +356,28 @@ def test_whatever_else_stands_there_stays(data: st.DataObject) -> None:
     assert {key: after[key] for key in before if key != "pullSecret"} == {
         key: before[key] for key in before if key != "pullSecret"
     }
+
+
+SIGNS = st.sampled_from(
+    ["", "\t", ":", " ", "'", '"', "|", "{", "}", "[", "- ", "#", "&a ", "*a", "\n", "---\n", "!x ", "%", "é"]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(CONFIG)), st.integers(0, 3), SIGNS), max_size=4))
+def test_a_damaged_file_is_edited_or_refused_and_never_quoted(cuts: list[tuple[int, int, str]]) -> None:
+    """Whatever a slip of the hand leaves: one of our errors, or an outcome that is proven; no secret either way."""
+    text = CONFIG + "imageDigestSources:\n- mirrors:\n  - m.lan/a\n  source: q.io/a\n"
+    for at, length, sign in cuts:
+        text = text[:at] + sign + text[at + length :]
+    assume(text.count("&a") < 2)  # what reads the outcome here warns of those
+    changes = InstallConfigChanges(mirror_sets=idms(ENTRY), pull_secret=GIVEN, registries=("m.lan:8443",))
+    try:
+        edited = edit_install_config(text, changes, FILE)
+    except AirferryError as error:
+        assert SECRET[3:] not in str(error) and "very-secret" not in str(error) and SECRET[3:] not in (error.hint or "")
+    else:
+        found = load(edited.after)["imageDigestSources"]
+        assert ENTRY.source in [item["source"] for item in found]
+        assert not edit_install_config(edited.after, changes, FILE).is_changed
+        assert MIRROR_SECRET not in edited.diff

@@ -1,6 +1,7 @@
 """A YAML file that people wrote, as lines that can be changed here and there while all others stay as they are."""
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,8 +52,10 @@ def _read(text: str, file: str) -> tuple[Mapping[str, Any], Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        documents = list(YAML(typ="safe", pure=True).load_all(text))
-        nodes = list(YAML(typ="safe", pure=True).compose_all(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor that is there twice is warned of with what stands beside it
+            documents = list(YAML(typ="safe", pure=True).load_all(text))
+            nodes = list(YAML(typ="safe", pure=True).compose_all(text))
     except (YAMLError, RecursionError, ValueError) as error:
         raise _located(error, text, file) from None
     if len(documents) != 1 or not isinstance(documents[0], dict):
