@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from airferry.cli.command import SETTINGS
 from airferry.cli.main import root
 from airferry.errors import ERROR_CODES
 
@@ -55,7 +56,8 @@ def parse(command: click.Command, words: list[str], name: str) -> None:
         assert child is not None, f"there is no command {name} {words[0]}"
         parse(child, words[1:], f"{name} {words[0]}")
     elif "--help" not in words:
-        command.make_context(name, list(words)).close()
+        # Click keeps the names of the help option that a command was first made with, for all of the process.
+        command.make_context(name, list(words), **SETTINGS).close()
 
 
 def test_the_reference_is_the_programs_own() -> None:

@@ -2,7 +2,13 @@
 
 import click
 
-from airferry.cli import cluster_explain, cluster_rules
+from airferry.cli import (
+    cluster_explain,
+    cluster_install_config,
+    cluster_mirror_sets,
+    cluster_rules,
+    cluster_trust,
+)
 from airferry.cli.command import SETTINGS, OcGroup
 
 
@@ -11,5 +17,11 @@ def command() -> None:
     """Generate, explain and check what a cluster is told about its mirror."""
 
 
-for _rules_command in (*cluster_rules.COMMANDS, cluster_explain.explain):
-    command.add_command(_rules_command)
+for _command in (
+    cluster_mirror_sets.mirror_sets,
+    cluster_install_config.install_config,
+    cluster_trust.trust,
+    *cluster_rules.COMMANDS,
+    cluster_explain.explain,
+):
+    command.add_command(_command)

@@ -10,7 +10,8 @@ from typing import Final, assert_never
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from airferry.registry.certificates import LEAF_DAYS, Pair, general_name, make_ca, make_leaf
+from airferry.registry.certificates import LEAF_DAYS, Pair, make_ca, make_leaf
+from airferry.server_certificates import general_name
 
 _HOSTS: Final = ("localhost", "127.0.0.1")
 

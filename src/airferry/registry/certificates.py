@@ -4,7 +4,6 @@ Keys are EC P-256: small handshakes, and every client of the field takes them. T
 the names as subject alternative names, because Go clients refuse a certificate that has only a common name.
 """
 
-import ipaddress
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from airferry.errors import UsageError
 from airferry.registry.errors import CertificateError
 from airferry.registry.settings import TlsFiles
+from airferry.server_certificates import general_name
 
 CA_DAYS: Final = 3650
 LEAF_DAYS: Final = 800
@@ -138,22 +138,3 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
-
-
-def general_name(host: str) -> x509.DNSName | x509.IPAddress:
-    """Return ``host`` as it stands in a certificate: names are lower case. Raises UsageError for what is none."""
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        pass
-    is_name = (
-        host
-        and len(host) <= 253
-        and all(
-            part and len(part) <= 63 and part.replace("-", "").replace("*", "").isalnum() and part.isascii()
-            for part in host.split(".")
-        )
-    )
-    if not is_name:
-        raise UsageError(f"{host!r} is neither a host name nor an IP address", hint="give --host without a port")
-    return x509.DNSName(host.lower())

@@ -1,7 +1,6 @@
 """The names a registry's certificate is for: reading them, and adding some to a registry that is there."""
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airferry.errors import UsageError
-from airferry.registry.certificates import Pair, general_name, make_leaf
+from airferry.registry.certificates import Pair, make_leaf
 from airferry.registry.disk import disk_errors
 from airferry.registry.errors import CertificateError
 from airferry.registry.provision import CA_KEY_FILE, write_durably
 from airferry.registry.settings import CA_FILE, Settings, TlsFiles
+from airferry.server_certificates import covers, general_name, subject_names
 
 
 def certified_hosts(files: TlsFiles) -> tuple[str, ...]:
@@ -70,35 +70,3 @@ def read_certificate(file: Path) -> x509.Certificate:
             return x509.load_pem_x509_certificate(file.read_bytes())
     except (ValueError, FileNotFoundError) as error:
         raise CertificateError(f"{file} is not a certificate in PEM") from error
-
-
-def subject_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the host names and IP addresses that ``certificate`` is for."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress))
-
-
-def covers(names: Iterable[str], host: str) -> bool:
-    """Whether one of ``names`` is ``host``, or a wildcard for its first part (RFC 6125 section 6.4.3).
-
-    Raises UsageError where ``host`` is none.
-    """
-    wanted = str(general_name(host).value)
-    for name in names:
-        if name.lower() == wanted:
-            return True
-        first, dot, rest = wanted.partition(".")
-        if name.startswith("*.") and first and dot and name[2:].lower() == rest and not _is_address(wanted):
-            return True
-    return False
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

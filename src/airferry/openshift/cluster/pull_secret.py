@@ -8,7 +8,7 @@ message repeats the text it is about.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -61,6 +61,34 @@ def merge_pull_secret(text: str, registry: str, user: str, password: str) -> str
     kept["auth"] = base64.b64encode(f"{user}:{password}".encode()).decode()
     auths[registry] = kept
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def copy_credentials(text: str, giver: str, registries: Iterable[str]) -> str:
+    """Return the pull secret ``text`` with the entries that ``giver`` has for ``registries``, on one line.
+
+    Entries for paths of a registry come along. Everything else stays; where nothing changes, ``text`` is
+    returned as it is. Raises MalformedError when ``giver`` has no entry for a registry, and for what is no pull secret.
+    """
+    document, given = _decode(text), _decode(giver).get("auths")
+    auths = document.setdefault("auths", {})
+    if not isinstance(auths, dict) or not isinstance(given, dict):
+        raise MalformedError("auths of the pull secret is not a map")
+    wanted: dict[str, Any] = {}
+    for registry in registries:
+        found = {key: entry for key, entry in given.items() if key == registry or key.startswith(f"{registry}/")}
+        if not found:
+            raise MalformedError(
+                f"there is no credential for {registry} among those given",
+                hint=f"`airferry login {registry}` stores one, `airferry secret show FILE` lists those there are",
+            )
+        wanted |= found
+    for entry in (_shown(registry, entry) for registry, entry in wanted.items()):
+        if entry.problem:
+            raise MalformedError(f"the credential for {entry.registry} is of no use: {entry.problem}")
+    if all(auths.get(registry) == entry for registry, entry in wanted.items()):
+        return text
+    auths.update(wanted)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
 def show_pull_secret(text: str) -> tuple[ShownEntry, ...]:

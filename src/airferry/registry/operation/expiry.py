@@ -8,8 +8,9 @@ from typing import Final
 from cryptography import x509
 
 from airferry.registry.errors import CertificateError
-from airferry.registry.host_names import read_certificate, subject_names
+from airferry.registry.host_names import read_certificate
 from airferry.registry.settings import CA_FILE, Settings, TlsFiles
+from airferry.server_certificates import subject_names
 
 WARN_BEFORE: Final = timedelta(days=30)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -21,15 +20,22 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from airferry.registry.disk import disk_errors
 from airferry.registry.errors import CertificateError
-from airferry.registry.host_names import covers, subject_names
+from airferry.server_certificates import (
+    CertificateFault,
+    Chain,
+    build_chain,
+    chain_faults,
+    has_issued,
+    name_faults,
+    own_faults,
+    purpose_faults,
+    subject_names,
+)
 
-_WEAK: Final = (hashes.SHA1, hashes.MD5)
 _MOST_BYTES: Final = 1024 * 1024
-_MOST_CHAIN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,12 @@ class OwnCertificate:
                 hint="give the key that the certificate was requested with; "
                 "`openssl pkey -in KEY -pubout` and `openssl x509 -in CERTIFICATE -noout -pubkey` must print the same",
             )
-        names = _check_names(leaf, certificate, hosts)
-        _check_purpose(leaf, certificate)
-        chain, root = _chain(leaf, (*given, *trusted), trusted, certificate)
-        for one in (*chain, *((root,) if root is not None else ())):
-            _check_one(one, certificate, now, is_root=one == root)
-        return cls(chain, root, key_pem, names)
+        _check(name_faults(leaf, str(certificate), hosts), purpose_faults(leaf, str(certificate)))
+        chain = _chain(leaf, (*given, *trusted), trusted, certificate)
+        for one in chain.links:
+            _check(own_faults(one, str(certificate), now, is_root=one == chain.root))
+        _check(chain_faults(chain, str(certificate)))
+        return cls(chain.sent, chain.root, key_pem, tuple(dict.fromkeys(hosts)) or subject_names(leaf))
 
     @property
     def chain_pem(self) -> bytes:
@@ -118,83 +124,25 @@ def _public(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _check_names(leaf: x509.Certificate, file: Path, hosts: Sequence[str]) -> tuple[str, ...]:
-    names = subject_names(leaf)
-    if not names:
-        raise CertificateError(
-            f"the certificate {file} has no subject alternative name (SAN)",
-            hint="have it issued again with the host names as SAN: clients do not look at the common name",
-        )
-    missing = [host for host in hosts if not covers(names, host)]
-    if missing:
-        raise CertificateError(
-            f"the certificate {file} is not for {', '.join(missing)}; it is for {', '.join(names)}",
-            hint="have it issued again with these names as SAN, or give other names with --host",
-        )
-    return tuple(dict.fromkeys(hosts)) or names
-
-
-def _check_purpose(leaf: x509.Certificate, file: Path) -> None:
-    try:
-        purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(purposes):
-        raise CertificateError(
-            f"the certificate {file} is not for servers: its extended key usage lacks serverAuth",
-            hint="have it issued again for a TLS web server",
-        )
-
-
-def _check_one(one: x509.Certificate, file: Path, now: datetime, *, is_root: bool) -> None:
-    name = one.subject.rfc4514_string()
-    if one.not_valid_after_utc <= now:
-        raise CertificateError(
-            f"the certificate of {name} in {file} ran out on {one.not_valid_after_utc:%Y-%m-%d}",
-            hint="have it issued again",
-        )
-    if one.not_valid_before_utc > now:
-        raise CertificateError(
-            f"the certificate of {name} in {file} is good from {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on only",
-            hint=f"wait, or set this machine's clock: it says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        )
-    if not is_root and isinstance(one.signature_hash_algorithm, _WEAK):
-        raise CertificateError(
-            f"the certificate of {name} in {file} is signed with {one.signature_hash_algorithm.name}",
-            hint="have it issued again with SHA-256: oc, podman and the cluster's nodes refuse this",
-        )
+def _check(*faults: tuple[CertificateFault, ...]) -> None:
+    """Raise CertificateError for the first fault."""
+    for fault in (fault for found in faults for fault in found):
+        raise CertificateError(fault.message, hint=fault.hint)
 
 
 def _chain(
     leaf: x509.Certificate, known: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate], file: Path
-) -> tuple[tuple[x509.Certificate, ...], x509.Certificate | None]:
-    """Return what to send, and what it leads to: a root that was given, or None for one of the system's."""
-    chain = [leaf]
-    while len(chain) <= _MOST_CHAIN:
-        last = chain[-1]
-        if _has_issued(last, last):
-            return (tuple(chain[:-1]) or (leaf,)), last
-        issuer = next((one for one in known if one not in chain and _has_issued(one, last)), None)
-        if issuer is None:
-            break
-        chain.append(issuer)
-    if chain[-1] in trusted:
-        return (tuple(chain[:-1]) or (leaf,)), chain[-1]  # what is below the root may be trusted, too
-    if _is_known_to_system(chain[-1]):
-        return tuple(chain), None
+) -> Chain:
+    """Return the chain to a root that was given, or without a root to one of the system's."""
+    chain = build_chain(leaf, known, trusted)
+    if chain.root is not None or _is_known_to_system(chain.links[-1]):
+        return chain
+    last = chain.links[-1]
     raise CertificateError(
-        f"the chain in {file} is not complete: it ends at {chain[-1].subject.rfc4514_string()}, "
-        f"and the certificate of its issuer {chain[-1].issuer.rfc4514_string()} is not there",
+        f"the chain in {file} is not complete: it ends at {last.subject.rfc4514_string()}, "
+        f"and the certificate of its issuer {last.issuer.rfc4514_string()} is not there",
         hint="append the intermediate certificates to the file, and give the CA that clients trust with --ca FILE",
     )
-
-
-def _has_issued(issuer: x509.Certificate, one: x509.Certificate) -> bool:
-    try:
-        one.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _is_known_to_system(last: x509.Certificate) -> bool:
@@ -203,6 +151,6 @@ def _is_known_to_system(last: x509.Certificate) -> bool:
     issuer = last.issuer.public_bytes()
     for der in context.get_ca_certs(binary_form=True):
         # Some old roots are not well-formed by today's rules: only those that may be it are parsed.
-        if issuer in der and _has_issued(x509.load_der_x509_certificate(der), last):
+        if issuer in der and has_issued(x509.load_der_x509_certificate(der), last):
             return True
     return False

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airferry.errors import UsageError
-from airferry.registry.certificates import LEAF_DAYS, general_name, make_leaf, renew_ca
+from airferry.registry.certificates import LEAF_DAYS, make_leaf, renew_ca
 from airferry.registry.disk import disk_errors
 from airferry.registry.durable import write_durably
 from airferry.registry.errors import CertificateError
@@ -20,6 +20,7 @@ from airferry.registry.operation.expiry import CertificateFacts, facts_of
 from airferry.registry.operation.own_certificate import OwnCertificate
 from airferry.registry.provision import CA_KEY_FILE
 from airferry.registry.settings import CA_FILE, Settings, TlsFiles
+from airferry.server_certificates import general_name
 
 
 @dataclass(frozen=True, slots=True)
