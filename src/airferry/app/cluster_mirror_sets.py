@@ -10,6 +10,7 @@ from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, parse_release, read_release
 from airferry.app.release_records import ReleaseRecord, read_records
+from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
@@ -181,7 +182,7 @@ async def _find(asked: MirrorSetsRequest, places: Places, narrator: Narrator) ->
         narrator.phase("reading the release", steps=None)
         parts.append(await _from_mirror(asked, release, places, narrator))
     for file in asked.mapping_files:
-        parts.append(_Found(tuple(_mirrored(item, file) for item in parse_file(str(file), _read(file)))))
+        parts.append(_Found(tuple(_mirrored(item, file) for item in parse_file(str(file), read_text_file(file)))))
     return _Found(
         tuple(item for part in parts for item in part.mirrored),
         tuple(item for part in parts for item in part.versions),
@@ -279,18 +280,10 @@ def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
 def read_sets(file: Path) -> tuple[MirrorSet, ...]:
     """Return the mirror sets of a file. Raises UsageError, MalformedError, UnsupportedError."""
     try:
-        return parse_mirror_sets(_read(file), str(file))
+        return parse_mirror_sets(read_text_file(file), str(file))
     except AirferryError as error:
         error.hint = error.hint or f"mend {file}, or move it away to begin anew"
         raise
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"{file} cannot be read: {reason}") from error
 
 
 def _set_to_json(item: MirrorSet) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from airferry.app.copying import CopyOptions, Tolerance, copy_images
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_records import ImageOnDisk, carry_records, refuse_unverified
+from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
@@ -84,11 +85,7 @@ async def _mappings(asked: MirrorImages) -> tuple[Mapping, ...]:
 async def _read_text(name: str) -> str:
     if name == "-":
         return await asyncio.to_thread(sys.stdin.read)
-    try:
-        return await asyncio.to_thread(Path(name).read_text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"the mapping file {name} cannot be read: {reason}") from error
+    return await asyncio.to_thread(read_text_file, Path(name), "the mapping file")
 
 
 async def _mind_releases(asked: MirrorImages, requests: Sequence[CopyRequest], places: Places) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
 from airferry.content.http.auth_files import read_auth_file
 from airferry.content.registries_conf import read_node_registries
@@ -12,8 +13,6 @@ from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
-
-_MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +66,12 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     if files.registries_conf is not None:
         rules = read_node_registries(files.registries_conf).rules
     else:
-        read = [parse_cluster_objects(read_text(file), str(file)) for file in files.mirror_sets]
+        read = [parse_cluster_objects(read_text_file(file), str(file)) for file in files.mirror_sets]
         rules = node_config(join_objects([*read, config.objects])).rules
     auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
     if files.pull_secret is not None:
         auth = read_auth_file(files.pull_secret)
-    bundles = [text for text in (config.ca_pem, read_text(files.ca) if files.ca is not None else None) if text]
+    bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
     return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas)
@@ -94,19 +93,6 @@ def rules_for_reading(rules: PullRules) -> PullRules:
     )
 
 
-def read_text(file: Path) -> str:
-    """Return a small file's text. Raises UsageError."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise UsageError(f"{file} is larger than {_MAX_FILE_BYTES} bytes")
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"{file} cannot be read: {reason}") from error
-
-
 @dataclass(frozen=True, slots=True)
 class _InstallConfig:
     objects: ClusterObjects = field(default_factory=ClusterObjects)
@@ -119,7 +105,7 @@ def _read_install_config(file: Path) -> _InstallConfig:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    text = read_text(file)
+    text = read_text_file(file)
     try:
         document: Any = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, RecursionError, ValueError):

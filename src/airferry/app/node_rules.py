@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airferry.app.text_files import read_text_file
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
 from airferry.errors import UsageError
@@ -69,11 +70,7 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
 
 
 def _read_objects(file: Path) -> ClusterObjects:
-    try:
-        text = sys.stdin.read() if file == STDIN else file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"{file} cannot be read: {reason}") from error
+    text = sys.stdin.read() if file == STDIN else read_text_file(file)
     return parse_cluster_objects(text, "stdin" if file == STDIN else str(file))
 
 

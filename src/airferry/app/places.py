@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from airferry.app.settings import Settings, Side
+from airferry.app.text_files import read_text_file
 from airferry.content.http import (
     HttpContent,
     HttpSettings,
@@ -135,12 +136,7 @@ def read_rules(settings: Settings) -> PullRules:
         return read_registries_conf(settings.registries_conf)
     sets: list[MirrorSet] = []
     for file in settings.mirror_set_files:
-        try:
-            text = file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise UsageError(f"{file} cannot be read: {reason}") from error
-        sets += parse_mirror_sets(text, str(file))
+        sets += parse_mirror_sets(read_text_file(file), str(file))
     return pull_rules(sets)
 
 

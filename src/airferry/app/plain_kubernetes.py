@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airferry.app.node_rules import NodeRules, write_node_files
+from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, read_auth_file
 from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.plain_kubernetes import (
@@ -48,11 +49,7 @@ def _login(credentials: AuthFile, host: str, path: str, *, hide_secrets: bool) -
 
 
 def _read_ca(file: Path) -> str:
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"the CA file {file} cannot be read: {reason}") from error
+    text = read_text_file(file, "the CA file")
     if _PEM not in text:
         raise MalformedError(f"the CA file {file} holds no certificate", hint=f"it must be PEM: {_PEM}")
     return text

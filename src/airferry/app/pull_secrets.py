@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.settings import Side
+from airferry.app.text_files import read_text_file
 from airferry.content.filesystem import PRIVATE, make_folders, replace_file, sync_folder, writing
 from airferry.content.http import (
     Credential,
@@ -42,11 +43,7 @@ def check_name(registry: str) -> None:
 
 def read_secret(file: Path) -> str:
     """Return the text of a pull secret. Raises UsageError; the text itself never gets into an error."""
-    try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"the pull secret {file} cannot be read: {reason}") from error
+    return read_text_file(file, "the pull secret")
 
 
 async def merge_secret(file: Path | None, registry: str, user: str, password: str, to: Path) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.narration import Narrator
-from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access, read_text
+from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access
 from airferry.app.release_files import MANIFESTS_FOLDER
+from airferry.app.text_files import read_text_file
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release
@@ -68,7 +69,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
     """Try every pull. Raises UsageError, NotFoundError and MalformedError for files that are of no use."""
     _check(asked)
     nodes = read_node_access(asked.nodes)
-    extra = parse_images(read_text(asked.images), str(asked.images)) if asked.images is not None else ()
+    extra = parse_images(read_text_file(asked.images), str(asked.images)) if asked.images is not None else ()
     async with AsyncExitStack() as stack:
         content = nodes.content()
         stack.push_async_callback(content.close)

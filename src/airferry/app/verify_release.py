@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airferry.app.node_access import read_text, rules_for_reading
+from airferry.app.node_access import rules_for_reading
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, parse_release, read_release
 from airferry.app.release_records import read_record
 from airferry.app.settings import Settings
+from airferry.app.text_files import read_text_file
 from airferry.content.http import HttpContent
 from airferry.errors import AirferryError, MalformedError
 from airferry.oci import Digest, PlaceKind, Reference, Repository
@@ -114,7 +115,7 @@ def _sources_mirrored_at(repository: Repository, rules: PullRules) -> Iterable[R
 def _from_listing(wish: ReleaseRequest, file: Path) -> CompiledRelease:
     """Read ``release info -o json``, or a release's image-references alone."""
     try:
-        document: Any = json.loads(read_text(file))
+        document: Any = json.loads(read_text_file(file))
     except ValueError as error:
         raise MalformedError(f"{file} is not JSON", hint="write it with: airferry release info R -o json") from error
     if not isinstance(document, dict):
