@@ -77,9 +77,9 @@ def test_a_second_init_changes_nothing(out: Path) -> None:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run a command that serves, and give the URL it prints."""
-    command = [sys.executable, "-m", "airferry", *map(str, arguments)]
+def serving(*arguments: object, within: tuple[str, ...] = ()) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command that serves, on the host where the command ``within`` runs others; give the URL it prints."""
+    command = [*within, sys.executable, "-m", "airferry", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -132,24 +132,30 @@ def docker_registry(
     certificates: Certificates | None = None,
     password_file: Path | None = None,
     user: str | None = None,
+    address: str | None = None,
+    within: tuple[str, ...] = (),
 ) -> Iterator[Registry]:
-    """Serve Debian's docker-registry from ``folder``: plain, or with TLS, or with an htpasswd file."""
+    """Serve Debian's docker-registry from ``folder``: plain, or with TLS, or with an htpasswd file.
+
+    It serves at localhost, or at ``address`` of the host on which the command ``within`` runs others.
+    """
     storage = folder / "docker-registry"
     storage.mkdir(parents=True)
+    listen = f"{address or '127.0.0.1'}:0"
     settings: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(storage / "data")}, "delete": {"enabled": True}},
-        "http": {"addr": "127.0.0.1:0"},
+        "http": {"addr": listen},
     }
     if certificates is not None:
         tls = {"certificate": str(certificates.certificate_file), "key": str(certificates.key_file)}
-        settings["http"] = {"addr": "127.0.0.1:0", "tls": tls}
+        settings["http"] = {"addr": listen, "tls": tls}
     if password_file is not None:
         settings["auth"] = {"htpasswd": {"realm": "lab", "path": str(password_file)}}
     config = storage / "config.yml"
     config.write_text(json.dumps(settings))  # JSON is YAML
-    command = [program("docker-registry"), "serve", str(config)]
+    command = [*within, program("docker-registry"), "serve", str(config)]
     environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stderr is not None
@@ -165,7 +171,7 @@ def docker_registry(
         reader.start()
         authority = certificates.authority_file if certificates is not None else None
         try:
-            yield Registry(f"localhost:{found[1].decode()}", authority, user)
+            yield Registry(f"{address or 'localhost'}:{found[1].decode()}", authority, user)
         finally:
             process.terminate()
             reader.join()

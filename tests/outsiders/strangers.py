@@ -46,11 +46,13 @@ def inspect(image: str, *flags: object) -> dict[str, Any]:
 class Podman:
     """A podman with storage and settings of its own, as a node that was just installed.
 
-    ``folder`` has a short name: podman takes no runroot of more than 50 characters.
+    ``folder`` has a short name: podman takes no runroot of more than 50 characters. ``within`` is the command that
+    runs others on the host that it is on.
     """
 
     folder: Path
     registries_conf: Path | None = None
+    within: tuple[str, ...] = ()
 
     def __call__(self, *arguments: object) -> Said:
         storage = ("--root", self.folder / "root", "--runroot", self.folder / "runroot", "--storage-driver", "vfs")
@@ -58,7 +60,8 @@ class Podman:
         if self.registries_conf is not None:
             environment["CONTAINERS_REGISTRIES_CONF"] = str(self.registries_conf)
         self.folder.mkdir(exist_ok=True)
-        return run("podman", *storage, *arguments, **environment)
+        name, *command = (*self.within, "podman")
+        return run(name, *command, *storage, *arguments, **environment)
 
     def images(self) -> list[dict[str, Any]]:
         """Return the images it has."""
