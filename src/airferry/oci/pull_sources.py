@@ -45,7 +45,8 @@ def pull_sources(reference: Reference, rules: PullRules) -> tuple[PullSource, ..
     rule = find_rule(str(reference.repository), rules)
     if rule is None:
         return (PullSource(reference),)
-    endpoints = [(mirror.location, mirror.insecure, True) for mirror in _mirrors_for(reference, rule)]
+    serving = mirrors_for(rule, by_digest=reference.digest is not None)
+    endpoints = [(mirror.location, mirror.insecure, True) for mirror in serving]
     endpoints.append((rule.location, rule.insecure, False))
     sources: list[PullSource] = []
     for location, insecure, is_mirror in endpoints:
@@ -91,8 +92,8 @@ def match_length(name: str, prefix: str) -> int | None:
     return end if end == len(name) or name[end] in ":/@" else None
 
 
-def _mirrors_for(reference: Reference, rule: PullRule) -> tuple[Mirror, ...]:
-    by_digest = reference.digest is not None
+def mirrors_for(rule: PullRule, *, by_digest: bool) -> tuple[Mirror, ...]:
+    """Return the mirrors of ``rule`` that serve pulls by digest, or else those that serve pulls by tag, in order."""
     if rule.mirror_by_digest_only:
         return rule.mirrors if by_digest else ()
     skipped = PullFrom.TAG_ONLY if by_digest else PullFrom.DIGEST_ONLY

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airferry.oci.pull_rules import PullFrom, PullRule, PullRules
-from airferry.oci.pull_sources import find_rule, match_length
+from airferry.oci.pull_sources import find_rule, match_length, mirrors_for
 from airferry.openshift.cluster.image_policies import overridden_scopes, places_of
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.node_config import NodeConfig
@@ -120,9 +120,7 @@ def _name_problem(location: str) -> str | None:
 
 def _serves(rule: PullRule, kind: PullFrom) -> bool:
     """Whether a mirror of ``rule`` serves pulls of this kind."""
-    if rule.mirror_by_digest_only:
-        return kind is PullFrom.DIGEST_ONLY and bool(rule.mirrors)
-    return any(mirror.pull_from in (kind, PullFrom.ALL) for mirror in rule.mirrors)
+    return bool(mirrors_for(rule, by_digest=kind is PullFrom.DIGEST_ONLY))
 
 
 def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule]) -> list[Trap]:

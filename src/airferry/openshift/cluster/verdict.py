@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
-from airferry.oci.pull_rules import PullFrom, PullRule, PullRules
-from airferry.oci.pull_sources import PullSource, find_rule, match_length, normalized
+from airferry.oci.pull_rules import PullRule, PullRules
+from airferry.oci.pull_sources import PullSource, find_rule, match_length, mirrors_for, normalized
 from airferry.oci.reference import Reference
 from airferry.openshift.cluster.wanted import Wanted, WantedKind
 
@@ -191,7 +191,5 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
 
 
 def _serves(rule: PullRule, reference: Reference, name: str) -> bool:
-    skipped = PullFrom.TAG_ONLY if reference.digest is not None else PullFrom.DIGEST_ONLY
-    if match_length(name, rule.prefix) is None or (rule.mirror_by_digest_only and reference.digest is None):
-        return False
-    return any(mirror.pull_from is not skipped for mirror in rule.mirrors)
+    is_meant = match_length(name, rule.prefix) is not None
+    return is_meant and bool(mirrors_for(rule, by_digest=reference.digest is not None))

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from airferry.errors import AirferryError, MalformedError
 from airferry.oci import Reference
-from airferry.oci.pull_rules import PullFrom, PullRules
-from airferry.oci.pull_sources import match_length
+from airferry.oci.pull_rules import PullRules
+from airferry.oci.pull_sources import match_length, mirrors_for
 from airferry.openshift.cluster.scopes import is_nested
 
 _MAX_LINES: Final = 100_000
@@ -89,10 +89,7 @@ def is_served_by_tag(reference: Reference, rules: PullRules) -> bool:
     """
     name = str(reference.repository)
     return any(
-        match_length(name, rule.prefix) is not None
-        and not rule.mirror_by_digest_only
-        and any(mirror.pull_from is not PullFrom.DIGEST_ONLY for mirror in rule.mirrors)
-        for rule in rules.rules
+        match_length(name, rule.prefix) is not None and mirrors_for(rule, by_digest=False) for rule in rules.rules
     )
 
 
