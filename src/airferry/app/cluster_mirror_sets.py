@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from airferry.app.mirror_files import write_files
+from airferry.app.mirror_files import FILE_NAMES, write_files
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, parse_release, read_release
@@ -32,13 +32,6 @@ from airferry.openshift.release.payload import Component
 from airferry.plan.mapping import Mapping, parse_file
 from airferry.survey.crew import work_through
 
-FILE_NAMES: Final = {
-    MirrorKind.IDMS: "imageDigestMirrorSet.yaml",
-    MirrorKind.ITMS: "imageTagMirrorSet.yaml",
-    MirrorKind.ICSP: "imageContentSourcePolicy.yaml",
-    MirrorKind.DIGEST_SOURCES: "install-config-imageDigestSources.yaml",
-    MirrorKind.CONTENT_SOURCES: "install-config-imageContentSources.yaml",
-}
 _OBJECT_WORDS: Final = {"idms": MirrorKind.IDMS, "itms": MirrorKind.ITMS, "icsp": MirrorKind.ICSP}
 _FRAGMENTS: Final = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
 

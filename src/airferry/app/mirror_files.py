@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from airferry.app.copy_report import gap_to_json
 from airferry.content.errors import ReadOnlyError
@@ -26,6 +27,15 @@ UNKNOWN_MIRROR = "REGISTRY/REPOSITORY"
 
 LEDGER = "ledger.json"
 """Names what is missing; it is there only after a run that left gaps."""
+
+FILE_NAMES: Final = {
+    MirrorKind.IDMS: "imageDigestMirrorSet.yaml",
+    MirrorKind.ITMS: "imageTagMirrorSet.yaml",
+    MirrorKind.ICSP: "imageContentSourcePolicy.yaml",
+    MirrorKind.DIGEST_SOURCES: "install-config-imageDigestSources.yaml",
+    MirrorKind.CONTENT_SOURCES: "install-config-imageContentSources.yaml",
+}
+"""What a file of mirror sets of one kind is called, wherever it is written."""
 
 _OBJECT_NAME = "openshift-release"
 
@@ -55,13 +65,14 @@ class MirrorRules:
         digests = MirrorSet(MirrorKind.IDMS, entries, _OBJECT_NAME)
         by_tag = release_mirrors([self.release_source], self.release_mirrors)
         tags = MirrorSet(MirrorKind.ITMS, by_tag, _OBJECT_NAME)
-        files = {
-            "install-config-imageContentSources.yaml": print_fragment(MirrorKind.CONTENT_SOURCES, entries),
-            "install-config-imageDigestSources.yaml": print_fragment(MirrorKind.DIGEST_SOURCES, entries),
-            "imageContentSourcePolicy.yaml": print_documents([MirrorSet(MirrorKind.ICSP, entries, _OBJECT_NAME)]),
-            "imageDigestMirrorSet.yaml": print_documents([digests]),
-            "imageTagMirrorSet.yaml": print_documents([tags]),
+        texts = {
+            MirrorKind.CONTENT_SOURCES: print_fragment(MirrorKind.CONTENT_SOURCES, entries),
+            MirrorKind.DIGEST_SOURCES: print_fragment(MirrorKind.DIGEST_SOURCES, entries),
+            MirrorKind.ICSP: print_documents([MirrorSet(MirrorKind.ICSP, entries, _OBJECT_NAME)]),
+            MirrorKind.IDMS: print_documents([digests]),
+            MirrorKind.ITMS: print_documents([tags]),
         }
+        files = {FILE_NAMES[kind]: text for kind, text in texts.items()}
         if self.mirrors != (UNKNOWN_MIRROR,):
             files["registries.conf"] = print_registries_conf(pull_rules([digests, tags]))
             return files

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
-from airferry.app.mirror_files import LEDGER, UNKNOWN_MIRROR, MirrorRules, ledger_text
+from airferry.app.mirror_files import FILE_NAMES, LEDGER, UNKNOWN_MIRROR, MirrorRules, ledger_text
 from airferry.app.release_image import OpenedRelease
 from airferry.app.release_records import ReleaseRecord
 from airferry.app.release_request import MirrorRelease
@@ -31,7 +31,7 @@ from airferry.openshift.release.signature import Trust
 MANIFESTS_FOLDER = "manifests"
 """Where the folders of generated files stand below ``--to-dir``, one for each release."""
 
-_APPLIED_OBJECTS = ("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml")
+_APPLIED_OBJECTS = (FILE_NAMES[MirrorKind.IDMS], FILE_NAMES[MirrorKind.ITMS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
