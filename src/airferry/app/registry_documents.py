@@ -9,6 +9,7 @@ from airferry.registry.access import Account
 from airferry.registry.access.accounts import AccessToken
 from airferry.registry.access.grants import print_permissions
 from airferry.registry.access.token_keys import KeyRing
+from airferry.registry.timestamps import print_second
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +82,4 @@ def _token_document(token: AccessToken) -> dict[str, Any]:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return print_second(moment) if moment else None

@@ -203,7 +203,7 @@ def _facts_document(facts: CertificateFacts | None, now: datetime) -> dict[str, 
         "serial": facts.serial,
         "subject": facts.subject,
         "issuer": facts.issuer,
-        "expires": facts.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires": facts.expires_at,
         "daysLeft": facts.days_left(now),
         "hosts": list(facts.hosts),
     }

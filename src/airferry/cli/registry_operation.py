@@ -82,10 +82,10 @@ def renew(
     document = {
         "root": str(root),
         "serial": facts.serial,
-        "expires": f"{facts.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "expires": facts.expires_at,
         "hosts": list(facts.hosts),
         "isNewCa": renewed.is_new_ca,
-        "caExpires": f"{ca.expires:%Y-%m-%dT%H:%M:%SZ}" if ca is not None else None,
+        "caExpires": ca.expires_at if ca is not None else None,
     }
     print_answer("".join(f"{line}\n" for line in lines), document, saying.form)
 

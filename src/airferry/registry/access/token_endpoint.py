@@ -22,6 +22,7 @@ from airferry.registry.body import read_whole
 from airferry.registry.errors import TooLargeError, UnauthorizedError
 from airferry.registry.handlers.call import JSON, refusal
 from airferry.registry.refusals import refusal_of
+from airferry.registry.timestamps import print_second
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._\-:\[\]]{1,270}")
 _MOST_FORM_BYTES: Final = 64 * 1024
@@ -72,7 +73,7 @@ async def _posted(request: web.Request, silence_s: float) -> TokenWish:
 
 
 def _body(issued: IssuedToken) -> bytes:
-    issued_at = datetime.fromtimestamp(issued.issued_at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    issued_at = print_second(datetime.fromtimestamp(issued.issued_at_s, UTC))
     fields = {
         "token": issued.secret,
         "access_token": issued.secret,

@@ -10,6 +10,7 @@ from cryptography import x509
 from airferry.registry.errors import CertificateError
 from airferry.registry.host_names import read_certificate
 from airferry.registry.settings import CA_FILE, Settings, TlsFiles
+from airferry.registry.timestamps import print_second
 from airferry.server_certificates import subject_names
 
 WARN_BEFORE: Final = timedelta(days=30)
@@ -24,6 +25,11 @@ class CertificateFacts:
     issuer: str
     expires: datetime
     hosts: tuple[str, ...]
+
+    @property
+    def expires_at(self) -> str:
+        """When it runs out, as programs read it."""
+        return print_second(self.expires)
 
     def days_left(self, now: datetime) -> int:
         """Whole days until it runs out, negative when it has."""

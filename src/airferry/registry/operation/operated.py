@@ -23,6 +23,7 @@ from airferry.registry.operation.metrics import Metrics
 from airferry.registry.operation.pages import OperationPages, Pages, Parts
 from airferry.registry.operation.serving_certificate import ServingCertificate
 from airferry.registry.settings import Settings
+from airferry.registry.timestamps import print_second
 from airferry.registry.under_way import UnderWay
 
 logger: Final = logging.getLogger("airferry.registry")
@@ -107,7 +108,7 @@ class Operated:
             return {
                 "pid": os.getpid(),
                 "url": url,
-                "since": datetime.fromtimestamp(began_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "since": print_second(datetime.fromtimestamp(began_s, UTC)),
                 "requestsUnderWay": under_way.count,
                 "certificateSerial": facts.serial if facts else None,
             }
@@ -125,7 +126,7 @@ def reloaded_document(done: Reloaded) -> dict[str, Any]:
     facts = done.certificate
     return {
         "certificateSerial": facts.serial if facts else None,
-        "certificateExpires": facts.expires.strftime("%Y-%m-%dT%H:%M:%SZ") if facts else None,
+        "certificateExpires": facts.expires_at if facts else None,
         "isNewCertificate": done.is_new_certificate,
         "changed": list(done.changed),
         "needsRestart": list(done.needs_restart),
