@@ -38,6 +38,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
         "verify",
+        "catalog list",
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),
@@ -54,7 +55,9 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     assert airferry(*words, "-h").done().out == text
 
 
-@pytest.mark.parametrize("words", [(), ("release",), ("image",), ("secret",), ("registry",), ("media",), ("cluster",)])
+@pytest.mark.parametrize(
+    "words", [(), ("release",), ("image",), ("secret",), ("registry",), ("media",), ("cluster",), ("catalog",)]
+)
 def test_a_group_lists_its_commands(words: tuple[str, ...]) -> None:
     text = airferry(*words, "--help").done().out
     prefix = len(words)

@@ -14,6 +14,7 @@ _GROUPS: Final = {
     "demo": ("airferry.cli.demo", "The whole crossing on this machine, without internet."),
     "release": ("airferry.cli.release", "Look at, mirror and extract OpenShift releases."),
     "image": ("airferry.cli.image", "Mirror, copy, look at and extract any image."),
+    "catalog": ("airferry.cli.catalog", "Look at, check, mirror and build operator catalogs."),
     "secret": ("airferry.cli.secret", "Merge, show and check pull secrets."),
     "login": ("airferry.cli.login", "Prove credentials for a registry, then store them."),
     "registry": ("airferry.cli.registry", "Set up and serve a mirror registry."),
