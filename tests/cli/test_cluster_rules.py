@@ -115,6 +115,27 @@ def test_lint_ends_with_1_only_for_what_is_not_ignored(mirrors: Path, tmp_path: 
     assert error_of(airferry("cluster", "lint", file, "--ignore", "x", "-o", "json"))["code"] == "usage"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["kind: Secret\napiVersion: v1\nmetadata: {name: s}\n", "kind: List\napiVersion: v1\nitems: []\n"],
+    ids=["an object of another kind", "an empty list"],
+)
+def test_lint_of_nothing_that_could_have_traps_is_an_error(tmp_path: Path, text: str, mirrors: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(text)
+    said = airferry("cluster", "lint", file)
+    said.refused("malformed", str(file), "nothing here says anything about pulls", hint="ImageDigestMirrorSet")
+    assert "No traps" not in said.out
+    # Beside something of ours it is passed over; and these have no mirrors and are ours.
+    airferry("cluster", "lint", file, mirrors).done()
+    config = tmp_path / "install-config.yaml"
+    config.write_text("baseDomain: example.com\npullSecret: '{}'\n")
+    conf = tmp_path / "registries.conf"
+    conf.write_text("")
+    for ours in (config, conf):
+        airferry("cluster", "lint", ours).done()
+
+
 def test_what_release_mirror_writes_has_no_traps(world: World) -> None:
     files = [world.files / name for name in ("imageDigestMirrorSet.yaml", "imageTagMirrorSet.yaml")]
     said = airferry("cluster", "lint", *files)
@@ -129,10 +150,18 @@ def test_drain_names_the_line_that_drains(mirrors: Path, tmp_path: Path) -> None
     said = airferry("cluster", "drain", "--before", digests, "--after", mirrors)
     assert said.code == 1
     assert said.out.startswith("Drain: each node in turn is drained")
-    assert "[[registry]] q.io/a: the mirror m.io/a was digest-only and becomes tag-only" in said.out
+    assert "[[registry]] q.io/a: the mirror m.io/a is added a second time, tag-only beside digest-only" in said.out
     found = as_json(airferry("cluster", "drain", "--before", digests, "--after", digests, "-o", "json"))
     assert (found["disruption"], found["drains"], found["causes"]) == ("none", False, [])
     assert airferry("cluster", "drain", "--before", digests).code == 1
+
+
+def test_a_cluster_without_mirror_sets_is_an_empty_list(mirrors: Path, tmp_path: Path) -> None:
+    """`oc get imagedigestmirrorsets -o yaml` prints it."""
+    now = tmp_path / "now.yaml"
+    now.write_text("apiVersion: v1\nkind: List\nitems: []\nmetadata: {resourceVersion: ''}\n")
+    said = airferry("cluster", "drain", "--before", now, "--after", mirrors)
+    assert said.code == 1 and "a new table whose mirror m.io/a is tag-only" in said.out
 
 
 def test_a_new_search_list_reboots(image: Path, mirrors: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from airferry.app.text_files import read_text_file
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
-from airferry.errors import UsageError
+from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.drain import DrainForecast, forecast_drain, reloaded_files
 from airferry.openshift.cluster.mirror_sets import MirrorSet
@@ -24,12 +24,14 @@ STDIN = Path("-")
 class NodeRules:
     """What nodes will have, what it was made from, and the traps in it.
 
-    ``passed_over`` names objects in the files that decide nothing about it.
+    ``passed_over`` names objects in the files that decide nothing about it. ``decides_nothing`` is true where the
+    files held nothing else, so that the rules are those of a node that was told nothing.
     """
 
     config: NodeConfig
     mirror_sets: tuple[MirrorSet, ...] = ()
     passed_over: tuple[str, ...] = ()
+    decides_nothing: bool = False
 
     @property
     def traps(self) -> tuple[Trap, ...]:
@@ -54,9 +56,8 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     own = [file for file in files if file != STDIN and is_registries_conf(file)]
     objects = join_objects(_read_objects(file) for file in files if file not in own)
     if not own:
-        return NodeRules(
-            node_config(objects, release_repository=release_repository), objects.mirror_sets, objects.passed_over
-        )
+        made = node_config(objects, release_repository=release_repository)
+        return NodeRules(made, objects.mirror_sets, objects.passed_over, objects.decides_nothing)
     if len(own) > 1 or objects.mirror_sets or objects.image_config is not None:
         raise UsageError(
             f"{own[0]} is what a node has in the end, and cannot be joined with more rules",
@@ -116,6 +117,17 @@ def check_codes(codes: Sequence[str]) -> None:
     unknown = [code for code in codes if code not in TRAP_CODES]
     if unknown:
         raise UsageError(f"no trap is called {unknown[0]}", hint=f"there are {', '.join(TRAP_CODES)}")
+
+
+def require_rules(found: NodeRules, files: Sequence[Path]) -> None:
+    """Raise MalformedError where ``files`` say nothing about pulls, so that "no traps" would be no answer."""
+    if found.decides_nothing:
+        raise MalformedError(
+            f"{', '.join(map(str, files))}: nothing here says anything about pulls"
+            + (f", but only {'; '.join(found.passed_over)}" if found.passed_over else ""),
+            hint="looked for mirror sets (ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy), "
+            "Image cluster, ClusterImagePolicy, ImagePolicy, install-config.yaml, registries.conf and registries.d",
+        )
 
 
 def print_traps(traps: Sequence[Trap]) -> str:

@@ -132,16 +132,17 @@ def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_
 def lint(saying: OutputOptions, files: tuple[Path, ...], release_repository: str, ignore: tuple[str, ...]) -> None:
     """Find traps in what a cluster is told about its mirrors.
 
-    Exits with 1 when a trap is found, which CODE names.
+    Exits with 1 when a trap is found, which CODE names, and when no FILE holds anything that could have one.
 
     \b
     Example:
       airferry cluster lint imageDigestMirrorSet.yaml imageTagMirrorSet.yaml
     """
-    from airferry.app.node_rules import check_codes, load_node_rules, print_traps, traps_document
+    from airferry.app.node_rules import check_codes, load_node_rules, print_traps, require_rules, traps_document
 
     check_codes(ignore)
     found = load_node_rules(files, release_repository=release_repository)
+    require_rules(found, files)
     traps = tuple(trap for trap in found.traps if trap.code not in ignore)
     document = {"warnings": traps_document(traps), "passedOver": list(found.passed_over)}
     print_answer(print_traps(traps), document, saying.form)
