@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.openshift.cluster.accumulating import accumulate
-from airferry.openshift.cluster.install_config_mirrors import edit_mirrors
+from airferry.openshift.cluster.install_config_mirrors import edit_mirrors, left_out_warnings
 from airferry.openshift.cluster.masking import masked_lines
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
 from airferry.openshift.cluster.mirror_sets import MirrorKind, MirrorSet
@@ -34,14 +34,19 @@ _SECTIONS: Final = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
 _EDITED: Final = (BUNDLE, BUNDLE_POLICY, "pullSecret", *(kind.value for kind in _SECTIONS))
 _OS_IMAGES: Final = ("bootstrapOSImage", "clusterOSImage")
 _NO_CREDENTIALS: Final = '{"auths":{}}'
+_SECTION_CHOSEN: Final = (
+    "imageDigestSources was chosen, which installers know from 4.14 on, since no release version was given; "
+    "for an older one: --release-version X.Y"
+)
 _BY_HAND: Final = "put it in by hand; `airferry cluster mirror-sets --kind install-config` prints the mirrors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallConfigChanges:
-    """What is to be in the file afterwards. ``mirror_sets`` for pulls by tag are passed over: installers know none.
+    """What is to be in the file afterwards. ``mirror_sets`` for pulls by tag are left out, with a warning.
 
-    ``section`` None keeps the section that is there. ``pull_secret`` holds the credentials for ``registries``.
+    ``section`` None keeps the section that is there, and makes imageDigestSources where there is none, with a
+    warning. ``pull_secret`` holds the credentials for ``registries``.
     """
 
     certificates: tuple[PemCertificate, ...] = ()
@@ -56,12 +61,16 @@ class InstallConfigChanges:
 
 @dataclass(frozen=True, slots=True)
 class EditedInstallConfig:
-    """The file as it was and as it is to be, what was done as sentences, and a diff in which secrets are masked."""
+    """The file as it was and as it is to be, what was done as sentences, and a diff in which secrets are masked.
+
+    ``warnings`` say what was asked for and is not in the file, or was decided without being asked for.
+    """
 
     before: str = field(repr=False)
     after: str = field(repr=False)
     notes: tuple[str, ...]
     diff: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -75,7 +84,8 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     What was read back from the outcome has been compared: no other field differs.
     """
     ending = "\r\n" if "\r\n" in text else "\n"
-    plain = text.replace("\r\n", "\n").removeprefix("\ufeff")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    plain = text.removeprefix(mark).replace("\r\n", "\n")
     notes: list[str] = []
     repaired = _readable(plain, file, notes)
     if "pullSecret" not in YamlLines(repaired, file).values:
@@ -98,8 +108,14 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     old.lines = plain.split("\n")  # what was repaired are lines of the bundle, which hold no secrets
     shown = masked_lines(old), masked_lines(YamlLines(edited, file))
     diff = "".join(f"{line}\n" for line in unified_diff(*shown, f"{file} (now)", f"{file} (edited)", lineterm=""))
-    after = edited.replace("\n", ending) if edited != plain else text
-    return EditedInstallConfig(text, after, tuple(notes), diff)
+    after = mark + edited.replace("\n", ending) if edited != plain else text
+    warnings = left_out_warnings(changes.mirror_sets)
+    if (
+        changes.section is None
+        and MirrorKind.DIGEST_SOURCES.value in YamlLines(edited, file).values.keys() - old.values
+    ):
+        warnings.append(_SECTION_CHOSEN)
+    return EditedInstallConfig(text, after, tuple(notes), diff, tuple(warnings))
 
 
 def _readable(text: str, file: str, notes: list[str]) -> str:

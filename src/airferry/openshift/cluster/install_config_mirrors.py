@@ -7,6 +7,7 @@ from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.accumulating import accumulate
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
 from airferry.openshift.cluster.mirror_sets import (
+    TO_INSTALLER_MANIFESTS,
     MirrorEntry,
     MirrorKind,
     MirrorSet,
@@ -59,6 +60,17 @@ def edit_mirrors(
     head = lines[section.first]
     lines[section.first] = f"{wanted.value}{head[len(present.value) :]}" if head.startswith(present.value) else head
     return "\n".join(lines)
+
+
+def left_out_warnings(sets: Sequence[MirrorSet]) -> list[str]:
+    """Return what to say of the sets for pulls by tag, which install-config.yaml has no field for."""
+    return [
+        f"{item.kind.value} {item.name or 'without a name'} ({item.origin}) is left out, since install-config.yaml "
+        f"cannot hold mirrors for pulls by tag of {', '.join(entry.source for entry in item.entries)}; "
+        f"give it to the installer as a manifest: {TO_INSTALLER_MANIFESTS}"
+        for item in sets
+        if item.kind.is_for_tags and item.entries
+    ]
 
 
 def _present_sets(document: YamlLines, present: MirrorKind | None, file: str) -> tuple[MirrorSet, ...]:

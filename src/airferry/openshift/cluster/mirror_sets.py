@@ -28,6 +28,15 @@ class MirrorKind(StrEnum):
         """Whether its mirrors serve pulls by tag; all others serve pulls by digest."""
         return self is MirrorKind.ITMS
 
+    @property
+    def is_section(self) -> bool:
+        """Whether it is written as a section of install-config.yaml, and not as an object."""
+        return self in (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
+
+
+TO_INSTALLER_MANIFESTS: Final = "`openshift-install create manifests --dir DIR`, then put it into DIR/openshift/"
+"""What is done, before a cluster is there, with an object that install-config.yaml has no field for."""
+
 
 class SourcePolicy(StrEnum):
     """Whether the source may be asked when no mirror has the image."""
