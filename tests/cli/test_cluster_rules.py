@@ -5,13 +5,14 @@ import io
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airferry.content.registries_conf import read_registries_conf
-from failures.stage import airferry
+from failures.stage import Run, airferry
 
-from .world import World, as_json, error_of, nothing_listens
+from .world import OurRegistry, World, as_json, error_of, nothing_listens
 
 RELEASE = "quay.io/openshift-release-dev/ocp-release"
 DIGEST = "sha256:" + "1" * 64
@@ -225,15 +226,93 @@ def test_probe_asks_each_place_and_says_which_a_node_takes(world: World, tmp_pat
         flags = ("--certificate-authority", mirror.authority, "-o", "json", "--probe")
         found = as_json(airferry("cluster", "explain", reference, conf, "-a", mirror.auth_file, *flags).done())
         answers = [place["answer"] and place["answer"]["code"] for place in found["places"]]
-        assert answers == ["unreachable", "not-found", None, None]
+        assert answers == ["unreachable", "no-manifest", None, None]
         assert found["places"][2]["answer"]["has"] and found["taken"] == 3
+        assert found["verdict"]["answer"] == "yes"
         # Nobody trusts that CA without being told, and nobody gets in without the pull secret.
         blind = airferry("cluster", "explain", reference, conf, "-a", mirror.auth_file, "--probe", "-o", "json")
         assert blind.code == 1
-        assert json.loads(blind.out)["places"][2]["answer"]["code"] == "certificate"
+        assert json.loads(blind.out)["places"][2]["answer"]["code"] == "unknown-ca"
         stranger = airferry("cluster", "explain", reference, conf, *flags)
         assert stranger.code == 1
-        assert json.loads(stranger.out)["places"][2]["answer"]["code"] == "unauthorized"
+        assert json.loads(stranger.out)["places"][2]["answer"]["code"] == "no-credential"
+
+
+def test_probe_of_an_install_config_takes_its_secret_and_bundle(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "install-config.yaml"
+    config.write_text("baseDomain: example.com\npullSecret: '{\"auths\":{}}'\n")
+    flags = ("--mirror-sets", world.files / "imageDigestMirrorSet.yaml", "--release-version", "4.18", "--write")
+    mirror = world.mirror
+    edit = ("cluster", "install-config", config, *flags, "-a", mirror.auth_file)
+    airferry(*edit).done()
+    reference = f"{world.release.pullspec.rpartition(':')[0]}@{world.release.digest}"
+    asked = ("cluster", "explain", reference, config)
+    blind = as_json_of(airferry(*asked, "--probe", "-o", "json"), 1)
+    assert blind["places"][0]["answer"]["code"] == "unknown-ca" and "CA" in blind["verdict"]["fix"]
+    airferry(*edit, "--ca", mirror.authority).done()
+    said = airferry(*asked, "--probe").done()
+    assert f"credential: {mirror.host} in pullSecret of {config}" in said.out
+    assert f"trusts: additionalTrustBundle of {config}, the system's CAs" in said.out
+    assert said.out.endswith("A node takes it from 1\n") and mirror.password not in said.out + said.err
+    # What is named on the command line takes the place of the secret, and comes to the bundle.
+    other = tmp_path / "auth.json"
+    other.write_text('{"auths":{}}')
+    assert as_json_of(airferry(*asked, "-a", other, "-o", "json"), 0)["places"][0]["credential"] is None
+    airferry(*asked, config).refused("usage", "two install-configs")
+
+
+def test_probe_says_what_verify_says(world: World, tmp_path: Path) -> None:
+    """A mirror that has the manifest and not all layers is kept, and fails the pull, whatever the next one has."""
+    flags = ("--certificate-authority", world.mirror.authority, "-a", world.mirror.auth_file, "-o", "json", "--probe")
+    with OurRegistry(tmp_path / "other") as other:
+        on_disk = f"file://openshift/release:{world.release.tag}"
+        target = f"{other.repository}:{world.release.tag}"
+        airferry("image", "copy", on_disk, target, "--dir", world.disk, *other.flags).done()
+        layers = sorted(
+            (file for file in other.root.rglob("*") if file.is_file() and "blobs" in file.parts),
+            key=lambda file: file.stat().st_size,
+        )
+        assert layers, "the registry keeps blobs in files"
+        for layer in layers[-1:]:
+            layer.unlink()
+        both = tmp_path / "ca.crt"
+        both.write_text(world.mirror.authority.read_text() + other.authority.read_text())
+        auth = tmp_path / "auth.json"
+        auths = [json.loads(file.read_text())["auths"] for file in (world.mirror.auth_file, other.auth_file)]
+        auth.write_text(json.dumps({"auths": auths[0] | auths[1]}))
+        conf = tmp_path / "registries.conf"
+        tables = "".join(f'[[registry.mirror]]\nlocation = "{one.repository}"\n' for one in (other, world.mirror))
+        conf.write_text(f'[[registry]]\nlocation = "{RELEASE}"\nblocked = true\n{tables}')
+        flags = ("--certificate-authority", both, "-a", auth, "--probe")
+        reference = f"{RELEASE}@{world.release.digest}"
+        found = as_json_of(airferry("cluster", "explain", reference, conf, *flags, "-o", "json"), 1)
+        assert found["taken"] == 1 and found["places"][1]["answer"]["code"] is None
+        images = tmp_path / "images.txt"
+        images.write_text(reference + "\n")
+        nodes = ("--registries-conf", conf, "--pull-secret", auth, "--ca", both)
+        proof = as_json_of(airferry("verify", "--images", images, *nodes, "-o", "json"), 1)
+        same = {name: proof["images"][0][name] for name in ("answer", "code", "reason", "fix")}
+        assert found["verdict"] == same and found["verdict"]["code"] == "no-blob"
+        assert (
+            "A node asks 1, and does not get it\n  no-blob: "
+            in airferry("cluster", "explain", reference, conf, *flags).out
+        )
+
+
+def as_json_of(said: Run, code: int) -> dict[str, Any]:
+    """Return the answer of a command that ends with ``code``."""
+    assert said.code == code, said.end
+    document: dict[str, Any] = json.loads(said.out)
+    return document
+
+
+def test_a_blocked_mirror_is_warned_of_once(mirrors: Path, tmp_path: Path) -> None:
+    """It stands in the table twice, for digests and for tags."""
+    image = tmp_path / "blocked.yaml"
+    image.write_text(IMAGE.replace("bad.io", "m.io"))
+    said = airferry("cluster", "explain", "q.io/a:1", mirrors, image).done()
+    assert said.err.count("the mirror m.io/a is blocked") == 1
+    assert airferry("cluster", "lint", mirrors, image).out.count("the mirror m.io/a is blocked") == 1
 
 
 def test_plain_kubernetes_gets_its_files_and_stdout_no_secret(mirrors: Path, tmp_path: Path) -> None:

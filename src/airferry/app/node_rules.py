@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ class NodeRules:
     """What nodes will have, what it was made from, and the traps in it.
 
     ``passed_over`` names objects in the files that decide nothing about it. ``decides_nothing`` is true where the
-    files held nothing else, so that the rules are those of a node that was told nothing.
+    files held nothing else, so that the rules are those of a node that was told nothing. ``install_configs`` are
+    the names and texts of those among the files, with their secrets.
     """
 
     config: NodeConfig
     mirror_sets: tuple[MirrorSet, ...] = ()
     passed_over: tuple[str, ...] = ()
     decides_nothing: bool = False
+    install_configs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def traps(self) -> tuple[Trap, ...]:
@@ -54,10 +56,12 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     if not files:
         raise UsageError("no file was given", hint="name mirror sets, install-config.yaml or a node's registries.conf")
     own = [file for file in files if file != STDIN and is_registries_conf(file)]
-    objects = join_objects(_read_objects(file) for file in files if file not in own)
+    read = [_read_objects(file) for file in files if file not in own]
+    objects = join_objects(found for found, _, _ in read)
+    install_configs = tuple((name, text) for found, name, text in read if found.has_install_config)
     if not own:
         made = node_config(objects, release_repository=release_repository)
-        return NodeRules(made, objects.mirror_sets, objects.passed_over, objects.decides_nothing)
+        return NodeRules(made, objects.mirror_sets, objects.passed_over, objects.decides_nothing, install_configs)
     if len(own) > 1 or objects.mirror_sets or objects.image_config is not None:
         raise UsageError(
             f"{own[0]} is what a node has in the end, and cannot be joined with more rules",
@@ -70,9 +74,10 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     return NodeRules(config, (), objects.passed_over)
 
 
-def _read_objects(file: Path) -> ClusterObjects:
-    text = sys.stdin.read() if file == STDIN else read_text_file(file)
-    return parse_cluster_objects(text, "stdin" if file == STDIN else str(file))
+def _read_objects(file: Path) -> tuple[ClusterObjects, str, str]:
+    """Return what a file says, its name for errors, and its text."""
+    text, name = (sys.stdin.read(), "stdin") if file == STDIN else (read_text_file(file), str(file))
+    return parse_cluster_objects(text, name), name, text
 
 
 def rules_document(found: NodeRules) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def table(rule: PullRule) -> str:
 
 def _names(rule: PullRule) -> list[Trap]:
     found = []
-    for location in (*(mirror.location for mirror in rule.mirrors), rule.location):
+    for location in dict.fromkeys((*(mirror.location for mirror in rule.mirrors), rule.location)):
         problem = _name_problem(location)
         if problem is not None:
             sentence = f"{location} {problem}, so every pull by this table fails, whatever other mirrors it has"
@@ -175,12 +175,12 @@ def _source_first(rule: PullRule, *, is_listed: bool) -> list[Trap]:
 def _blocked_mirrors(rule: PullRule, bars: PullRules) -> list[Trap]:
     found = []
     left = False
-    for mirror in rule.mirrors:
-        bar = find_rule(mirror.location, bars)
+    for location in dict.fromkeys(mirror.location for mirror in rule.mirrors):
+        bar = find_rule(location, bars)
         if bar is None or not bar.blocked:
             left = True
             continue
-        sentence = f"the mirror {mirror.location} is blocked by {table(bar)}: places are judged by where they are"
+        sentence = f"the mirror {location} is blocked by {table(bar)}: places are judged by where they are"
         fix = f"take {bar.prefix} out of blockedRegistries or NeverContactSource, or mirror to another registry"
         found.append(Trap("blocked-mirror", table(rule), sentence, fix))
     if found and rule.blocked and not left:
