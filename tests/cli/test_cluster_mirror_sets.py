@@ -116,6 +116,17 @@ class TestFromAMapping:
         mirror_sets("-f", file).refused("usage", "pull from registries only")
 
 
+class TestNames:
+    @pytest.mark.parametrize("name", ["Mirror", "a_b", "x" * 254, "../x"])
+    def test_a_name_that_kubernetes_refuses_is_refused(self, mapping: Path, name: str) -> None:
+        mirror_sets("-f", mapping, "--name", name).refused("malformed", "name")
+
+    @pytest.mark.parametrize("name", ["x" * 253, "on", "12"])
+    def test_any_other_name_is_read_back_as_it_is(self, mapping: Path, name: str) -> None:
+        documents = list(YAML(typ="safe").load_all(mirror_sets("-f", mapping, "--name", name).done().out))
+        assert {document["metadata"]["name"] for document in documents} == {name}
+
+
 class TestPolicies:
     def test_the_policy_is_written(self, mapping: Path) -> None:
         text = mirror_sets("-f", mapping, "--mirror-source-policy", "NeverContactSource").done().out
@@ -174,6 +185,13 @@ class TestAccumulating:
         broken.write_text("spec: [")
         mirror_sets("-f", mapping, "--to-dir", out).refused("malformed", str(broken), hint="move it away")
         assert broken.read_text() == "spec: ["
+
+    def test_a_broken_file_that_was_named_is_not_to_be_moved_away(self, tmp_path: Path) -> None:
+        broken = tmp_path / "mine.yaml"
+        broken.write_text("spec: [")
+        said = mirror_sets("--accumulate", broken)
+        said.refused("malformed", str(broken))
+        assert "move it away" not in said.err
 
     def test_nothing_to_do_is_refused(self) -> None:
         mirror_sets().refused("usage", "nothing says what was mirrored", hint="--from-dir")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from airferry.app.mirror_files import FILE_NAMES, write_files
+from airferry.app.generated_files import write_files
+from airferry.app.mirror_files import FILE_NAMES
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, parse_release, read_release
@@ -26,6 +27,7 @@ from airferry.openshift.cluster.mirror_sets import (
     print_documents,
     print_fragment,
 )
+from airferry.openshift.cluster.object_names import check_object_name
 from airferry.openshift.cluster.release_fields import source_section
 from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, version_reference
 from airferry.openshift.release.payload import Component
@@ -99,11 +101,13 @@ class _Found:
 async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrator) -> MirrorSetsAnswer:
     """Return the mirror sets, and write them with ``to_dir``. Raises UsageError, MalformedError, NotFoundError, …"""
     _check(asked)
+    check_object_name(asked.name)
     found = await _find(asked, places, narrator)
     version = asked.release_version or min(found.versions, key=_age, default=None)
     kinds = _kinds(asked, version)
-    files = [*asked.accumulated, *_existing(asked.to_dir, kinds)]
-    earlier = [item for file in dict.fromkeys(files) for item in read_sets(file)]
+    existing = [file for file in _existing(asked.to_dir, kinds) if file not in asked.accumulated]
+    earlier = [item for file in dict.fromkeys(asked.accumulated) for item in read_sets(file)]
+    earlier += [item for file in existing for item in _read_existing(file)]
     entries = scoped_entries(found.mirrored, asked.width, asked.policy)
     new = (
         MirrorSet(MirrorKind.IDMS, entries.by_digest, "", "this run"),
@@ -272,10 +276,15 @@ def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
 
 def read_sets(file: Path) -> tuple[MirrorSet, ...]:
     """Return the mirror sets of a file. Raises UsageError, MalformedError, UnsupportedError."""
+    return parse_mirror_sets(read_text_file(file), str(file))
+
+
+def _read_existing(file: Path) -> tuple[MirrorSet, ...]:
+    """Return the mirror sets of a file that nobody named: it stands where ours is written to."""
     try:
-        return parse_mirror_sets(read_text_file(file), str(file))
+        return read_sets(file)
     except AirferryError as error:
-        error.hint = error.hint or f"mend {file}, or move it away to begin anew"
+        error.hint = error.hint or f"mend {file}, whose entries are kept, or move it away to begin anew"
         raise
 
 

@@ -1,13 +1,13 @@
 """What a cluster's nodes will have, from files: cluster objects, install-config.yaml, a node's own registries.conf."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airferry.app.generated_files import write_files
 from airferry.app.text_files import read_text_file
-from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
 from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
@@ -175,15 +175,8 @@ def forecast_document(forecast: DrainForecast, before: NodeRules, after: NodeRul
     }
 
 
-def write_node_files(folder: Path, files: Mapping[str, str], *, private: Sequence[str] = ()) -> tuple[Path, ...]:
-    """Write ``files``, named by their paths below ``folder``, each whole or not at all; return the paths, sorted.
-
-    Those named in ``private`` can be read by their owner alone. Raises NoSpaceError, ReadOnlyError, …
-    """
-    with writing(folder):
-        for name, text in sorted(files.items()):
-            path = folder / name
-            make_folders(path.parent, READABLE.folder)
-            replace_file(path, text.encode(), PRIVATE.file if name in private else READABLE.file)
-            sync_folder(path.parent)
-    return tuple(folder / name for name in sorted(files))
+async def write_node_files(
+    folder: Path, files: Mapping[str, str], *, private: Collection[str] = ()
+) -> tuple[Path, ...]:
+    """Write ``files``, named by their paths below ``folder``; return the paths, sorted. Raises NoSpaceError, …"""
+    return await write_files(folder, {name: text.encode() for name, text in files.items()}, private=private)

@@ -60,6 +60,6 @@ def print_files(files: Mapping[str, str]) -> str:
     return "\n".join(f"# /{name}\n{text}" for name, text in sorted(files.items()))
 
 
-def write_plain(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
+async def write_plain(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
     """Write the files below ``folder``; the one that may hold passwords for its owner alone."""
-    return write_node_files(folder, files, private=(K3S_FILE,))
+    return await write_node_files(folder, files, private=(K3S_FILE,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from airferry.cli.command import OcCommand, finish
+from airferry.cli.command import OcCommand, finish, run
 from airferry.cli.options import FILE, FOLDER, OutputOptions, says
 from airferry.cli.output import print_answer
 from airferry.errors import ExitCode, UsageError
@@ -94,7 +94,7 @@ def registries_conf(
     if to_dir is None:
         print_answer(texts["etc/containers/registries.conf"], rules_document(found), saying.form)
         return
-    written = write_node_files(to_dir, texts)
+    written = run(write_node_files(to_dir, texts))
     print_answer("".join(f"Wrote {path}\n" for path in written), rules_document(found), saying.form)
 
 
@@ -120,7 +120,7 @@ def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_
     if to_dir is None:
         print_answer(print_files(made.files), document, saying.form)
         return
-    written = write_plain(to_dir, plain_form(*asked, hide_secrets=False).files)
+    written = run(write_plain(to_dir, plain_form(*asked, hide_secrets=False).files))
     print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
 
 
