@@ -335,6 +335,34 @@ def test_plain_kubernetes_gets_its_files_and_stdout_no_secret(mirrors: Path, tmp
     assert "hosts.toml holds no credentials" in error_of(refused)["message"]
 
 
+def test_plain_kubernetes_without_a_mirror_left_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+
+    def table(prefix: str, mirror: str) -> str:
+        return f'[[registry]]\nprefix = "{prefix}"\nlocation = "{prefix}"\n[[registry.mirror]]\nlocation = "{mirror}"\n'
+
+    def form(name: str, *tables: str) -> Run:
+        conf.write_text("".join(tables))
+        return airferry("cluster", "registries-conf", conf, "--form", name, "--to-dir", tmp_path / "node")
+
+    wildcard = table("*.q.io", "m.io/q").replace('location = "*.q.io"\n', "")
+    lost = table("q.io/a", "m.io/other")
+    form("containerd", lost, wildcard).refused("unsupported", "m.io/other", "wildcard", hint="end in the source's path")
+    form("k3s", wildcard).refused("unsupported", "*.q.io: a wildcard cannot be said")
+    for name in ("containerd", "k3s"):
+        form(name).refused("malformed", "no mirror is named", hint="mirror sets")
+    assert not (tmp_path / "node").exists()
+    # With some left it is done with gaps, and JSON names what is lost.
+    assert form("containerd", lost, table("q.io/b", "m.io/b")).code == 3
+    assert form("k3s", table("q.io", "m.io"), table("q.io/a", "n.io/a")).code == 3
+    said = airferry("cluster", "registries-conf", conf, "--form", "k3s", "-o", "json")
+    assert [line.partition(":")[0] for line in json.loads(said.out)["lost"]] == ["q.io/a"]
+    # What loses only a detail is done, and a registry without mirrors can be told to be insecure.
+    form("containerd", table("q.io/b", "m.io/b")).done()
+    form("k3s", '[[registry]]\nlocation = "q.io"\ninsecure = true\n').done()
+    form("containerd", '[[registry]]\nlocation = "q.io"\ninsecure = true\n').done()
+
+
 def test_the_printed_file_is_taken_by_our_other_commands(mirrors: Path, tmp_path: Path) -> None:
     conf = tmp_path / "node.conf"
     conf.write_text(airferry("cluster", "registries-conf", mirrors).done().out)

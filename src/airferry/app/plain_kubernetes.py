@@ -6,7 +6,7 @@ from pathlib import Path
 from airferry.app.node_rules import NodeRules, write_node_files
 from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, read_auth_file
-from airferry.errors import MalformedError, UsageError
+from airferry.errors import MalformedError, UnsupportedError, UsageError
 from airferry.openshift.cluster.plain_kubernetes import (
     K3S_FILE,
     Login,
@@ -22,7 +22,28 @@ _PEM = "-----BEGIN CERTIFICATE-----"
 def plain_form(
     found: NodeRules, form: str, ca_file: Path | None, auth_file: Path | None, *, hide_secrets: bool
 ) -> PlainForm:
-    """Return the files for ``form``, "containerd" or "k3s". Raises UsageError, MalformedError, NotFoundError."""
+    """Return the files for ``form``, "containerd" or "k3s".
+
+    Raises UsageError, MalformedError, NotFoundError, and UnsupportedError where they would change nothing.
+    """
+    made = _form(found, form, ca_file, auth_file, hide_secrets=hide_secrets)
+    if made.has_effect:
+        return made
+    if not made.unsaid:
+        raise MalformedError(
+            "no mirror is named, so there is nothing to tell the nodes",
+            hint="name mirror sets, install-config.yaml with mirrors, or a registries.conf",
+        )
+    reasons = "".join(f"\n  {reason}" for reason in made.lost or made.unsaid)
+    raise UnsupportedError(
+        f"nothing is left that {form} can be told:{reasons}",
+        hint="mirror to paths that end in the source's path, or use nodes that read registries.conf (CRI-O)",
+    )
+
+
+def _form(
+    found: NodeRules, form: str, ca_file: Path | None, auth_file: Path | None, *, hide_secrets: bool
+) -> PlainForm:
     ca = None if ca_file is None else _read_ca(ca_file)
     if form == "containerd":
         if auth_file is not None:

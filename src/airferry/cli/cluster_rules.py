@@ -69,7 +69,8 @@ def registries_conf(
 
     FILEs hold ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy, Image, ClusterImagePolicy and
     ImagePolicy objects, as YAML or JSON, or they are install-config.yaml, whose mirrors count as the objects they
-    become; - is stdin. A node's own registries.conf is read as well, with the drop-ins beside it.
+    become; - is stdin. A node's own registries.conf is read as well, with the drop-ins beside it. Exits with 3 when
+    --form leaves mirrors out that it cannot say, each with a warning, and with 1 when nothing would be left.
 
     \b
     Examples:
@@ -116,12 +117,13 @@ def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_
     made = plain_form(*asked, hide_secrets=not options.show_secrets)
     for line in made.unsaid:
         print(f"warning: {line}", file=sys.stderr)
-    document = {"files": files_document(made.files), "unsaid": list(made.unsaid)}
+    document = {"files": files_document(made.files), "unsaid": list(made.unsaid), "lost": list(made.lost)}
     if to_dir is None:
         print_answer(print_files(made.files), document, saying.form)
-        return
-    written = run(write_plain(to_dir, plain_form(*asked, hide_secrets=False).files))
-    print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
+    else:
+        written = run(write_plain(to_dir, plain_form(*asked, hide_secrets=False).files))
+        print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
+    finish(ExitCode.GAPS if made.lost else ExitCode.DONE)
 
 
 @click.command("lint", cls=OcCommand)
