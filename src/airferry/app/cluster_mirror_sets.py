@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from airferry.app.generated_files import write_files
+from airferry.app.image_origins import mirrored_by, read_origins
 from airferry.app.mirror_files import FILE_NAMES
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
@@ -15,7 +16,6 @@ from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
-from airferry.oci.pull_sources import normalized
 from airferry.oci.reference import parse_repository
 from airferry.openshift.cluster.accumulating import accumulate, split_objects
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
@@ -31,7 +31,7 @@ from airferry.openshift.cluster.object_names import check_object_name
 from airferry.openshift.cluster.release_fields import source_section
 from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, version_reference
 from airferry.openshift.release.payload import Component
-from airferry.plan.mapping import Mapping, parse_file
+from airferry.plan.mapping import parse_file
 from airferry.survey.crew import work_through
 
 _OBJECT_WORDS: Final = {"idms": MirrorKind.IDMS, "itms": MirrorKind.ITMS, "icsp": MirrorKind.ICSP}
@@ -138,7 +138,7 @@ def _check(asked: MirrorSetsRequest) -> None:
             "nothing says what was mirrored",
             hint="--from-dir DISK --to REPOSITORY, --release RELEASE --to REPOSITORY, -f MAPPING, or --accumulate FILE",
         )
-    if (asked.from_dir is not None or asked.releases) and asked.to is None:
+    if (asked.releases or (asked.from_dir is not None and not asked.mapping_files)) and asked.to is None:
         raise UsageError(
             "--to REPOSITORY is missing: the repository of the mirror that releases were loaded into",
             hint="such as --to mirror.example.com:8443/ocp4/openshift4",
@@ -172,14 +172,16 @@ def _age(version: str) -> tuple[int, ...]:
 
 async def _find(asked: MirrorSetsRequest, places: Places, narrator: Narrator) -> _Found:
     parts: list[_Found] = []
-    if asked.from_dir is not None:
+    if asked.from_dir is not None and asked.to is not None:
         narrator.phase("reading the releases on the disk")
         parts += [await _from_record(asked, record, places) for record in await _records(asked.from_dir)]
     for release in asked.releases:
         narrator.phase("reading the release", steps=None)
         parts.append(await _from_mirror(asked, release, places, narrator))
+    origins = await read_origins(asked.from_dir) if asked.from_dir is not None and asked.mapping_files else {}
     for file in asked.mapping_files:
-        parts.append(_Found(tuple(_mirrored(item, file) for item in parse_file(str(file), read_text_file(file)))))
+        mappings = parse_file(str(file), read_text_file(file))
+        parts.append(_Found(tuple(one for item in mappings for one in mirrored_by(item, file, origins))))
     return _Found(
         tuple(item for part in parts for item in part.mirrored),
         tuple(item for part in parts for item in part.versions),
@@ -255,17 +257,6 @@ def _release_mirrored(
     mirrored = {MirroredRepository(source, to) for source in sources}
     mirrored.add(MirroredRepository(published_at, image_at, by_tag=True))
     return _Found(tuple(sorted(mirrored)), (release.payload.version,))
-
-
-def _mirrored(mapping: Mapping, file: Path) -> MirroredRepository:
-    source, destination = mapping.source.repository, mapping.destination.repository
-    for repository in (source, destination):
-        if repository.place.kind is not PlaceKind.REGISTRY:
-            raise UsageError(
-                f"{file} maps {source} to {destination}, but clusters pull from registries only",
-                hint="give the mapping from the source's registry to the mirror's",
-            )
-    return MirroredRepository(str(normalized(source)), str(destination), by_tag=mapping.source.digest is None)
 
 
 def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
