@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.openshift.cluster.accumulating import accumulate
-from airferry.openshift.cluster.install_config_mirrors import edit_mirrors, left_out_warnings
+from airferry.openshift.cluster.install_config_mirrors import edit_mirrors, mirror_warnings
 from airferry.openshift.cluster.masking import masked_lines
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
 from airferry.openshift.cluster.mirror_sets import MirrorKind, MirrorSet
@@ -34,10 +34,6 @@ _SECTIONS: Final = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
 _EDITED: Final = (BUNDLE, BUNDLE_POLICY, "pullSecret", *(kind.value for kind in _SECTIONS))
 _OS_IMAGES: Final = ("bootstrapOSImage", "clusterOSImage")
 _NO_CREDENTIALS: Final = '{"auths":{}}'
-_SECTION_CHOSEN: Final = (
-    "imageDigestSources was chosen, which installers know from 4.14 on, since no release version was given; "
-    "for an older one: --release-version X.Y"
-)
 _BY_HAND: Final = "put it in by hand; `airferry cluster mirror-sets --kind install-config` prints the mirrors"
 
 
@@ -109,13 +105,9 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     shown = masked_lines(old), masked_lines(YamlLines(edited, file))
     diff = "".join(f"{line}\n" for line in unified_diff(*shown, f"{file} (now)", f"{file} (edited)", lineterm=""))
     after = mark + edited.replace("\n", ending) if edited != plain else text
-    warnings = left_out_warnings(changes.mirror_sets)
-    if (
-        changes.section is None
-        and MirrorKind.DIGEST_SOURCES.value in YamlLines(edited, file).values.keys() - old.values
-    ):
-        warnings.append(_SECTION_CHOSEN)
-    return EditedInstallConfig(text, after, tuple(notes), diff, tuple(warnings))
+    is_chosen = changes.section is None and not any(kind.value in old.values for kind in _SECTIONS)
+    warnings = mirror_warnings(changes.mirror_sets, is_section_chosen=is_chosen)
+    return EditedInstallConfig(text, after, tuple(notes), diff, warnings)
 
 
 def _readable(text: str, file: str, notes: list[str]) -> str:
