@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airferry.app.node_rules import NodeRules
 from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
 from airferry.content.http.auth_files import read_auth_file
@@ -15,7 +14,8 @@ from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_obje
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
 
-_NO_SECRET = Path("the pull secret (none was given)")
+NO_SECRET = Path("the pull secret (none was given)")
+"""The name of a node's credentials where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +37,12 @@ class NodeFiles:
 
 @dataclass(frozen=True, slots=True)
 class NodeAccess:
-    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret.
-
-    ``ca_names`` say where ``ca_pem`` comes from.
-    """
+    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret."""
 
     rules: PullRules
     auth: AuthFile
     ca_pem: str | None = field(default=None, repr=False)
     system_cas: bool = False
-    ca_names: tuple[str, ...] = ()
-
-    @property
-    def has_secret(self) -> bool:
-        """Whether a pull secret was given, with entries or without."""
-        return self.auth.path != _NO_SECRET
 
     def content(self) -> HttpContent:
         """Return the way to registries as nodes go it. Raises MalformedError when the CA bundle is of no use."""
@@ -74,42 +65,19 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
             "--registries-conf excludes --mirror-sets and --install-config",
             hint="a node reads one registries.conf, made from all of them",
         )
-    config = _InstallConfig()
-    if files.install_config is not None:
-        config = _parse_install_config(read_text_file(files.install_config), str(files.install_config))
+    config = _read_install_config(files.install_config) if files.install_config is not None else _InstallConfig()
     if files.registries_conf is not None:
         rules = read_node_registries(files.registries_conf).rules
     else:
         read = [parse_cluster_objects(read_text_file(file), str(file)) for file in files.mirror_sets]
         rules = node_config(join_objects([*read, config.objects])).rules
-    return _access(rules, config, files.pull_secret, files.ca, system_cas=files.system_cas)
-
-
-def access_by_rules(found: NodeRules, pull_secret: Path | None, ca: Path | None) -> NodeAccess:
-    """Return what nodes have by ``found``, with the secret and CAs of an install-config among its files.
-
-    ``pull_secret`` takes the place of the install-config's, ``ca`` comes to its bundle. The CAs of this system count,
-    for those of nodes. Raises UsageError for two install-configs, and as :func:`read_node_access` does.
-    """
-    if len(found.install_configs) > 1:
-        names = " and ".join(name for name, _ in found.install_configs)
-        raise UsageError(f"{names} are two install-configs", hint="a cluster has one")
-    config = _parse_install_config(*reversed(found.install_configs[0])) if found.install_configs else _InstallConfig()
-    return _access(found.config.rules, config, pull_secret, ca, system_cas=True)
-
-
-def _access(
-    rules: PullRules, config: "_InstallConfig", pull_secret: Path | None, ca: Path | None, *, system_cas: bool
-) -> NodeAccess:
-    auth = config.auth or AuthFile(_NO_SECRET)
-    if pull_secret is not None:
-        auth = read_auth_file(pull_secret)
-    bundles = {f"additionalTrustBundle of {config.file}": config.ca_pem} if config.ca_pem else {}
-    if ca is not None:
-        bundles[str(ca)] = read_text_file(ca)
+    auth = config.auth or AuthFile(NO_SECRET)
+    if files.pull_secret is not None:
+        auth = read_auth_file(files.pull_secret)
+    bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
-    return NodeAccess(rules, auth, "\n".join(bundles.values()) or None, system_cas, tuple(bundles))
+    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas)
 
 
 def rules_for_reading(rules: PullRules) -> PullRules:
@@ -133,14 +101,14 @@ class _InstallConfig:
     objects: ClusterObjects = field(default_factory=ClusterObjects)
     auth: AuthFile | None = None
     ca_pem: str | None = field(default=None, repr=False)
-    file: str = ""
 
 
-def _parse_install_config(text: str, file: str) -> _InstallConfig:
+def _read_install_config(file: Path) -> _InstallConfig:
     # Only runs that read such a file pay for this import (10 ms).
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    text = read_text_file(file)
     try:
         document: Any = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, RecursionError, ValueError):
@@ -150,13 +118,13 @@ def _parse_install_config(text: str, file: str) -> _InstallConfig:
         raise MalformedError(f"{file} is not an install-config.yaml")
     sections = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
     has_mirrors = any(key in document for key in sections)
-    objects = parse_cluster_objects(_only(document, sections), file) if has_mirrors else ClusterObjects()
+    objects = parse_cluster_objects(_only(document, sections), str(file)) if has_mirrors else ClusterObjects()
     secret, bundle = document.get("pullSecret"), document.get("additionalTrustBundle")
     for name, value in (("pullSecret", secret), ("additionalTrustBundle", bundle)):
         if value is not None and not isinstance(value, str):
             raise MalformedError(f"{name} in {file} is not text")
     auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
-    return _InstallConfig(objects, auth, bundle or None, file)
+    return _InstallConfig(objects, auth, bundle or None)
 
 
 def _only(document: dict[str, Any], sections: tuple[str, ...]) -> str:

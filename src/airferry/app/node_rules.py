@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ class NodeRules:
 
     ``passed_over`` names objects in the files that decide nothing about it. ``decides_nothing`` is true where the
     files held nothing else, so that the rules are those of a node that was told nothing. ``install_configs`` are
-    the names and texts of those among the files, with their secrets.
+    those among the files, for their secrets; not one that came in by stdin.
     """
 
     config: NodeConfig
     mirror_sets: tuple[MirrorSet, ...] = ()
     passed_over: tuple[str, ...] = ()
     decides_nothing: bool = False
-    install_configs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    install_configs: tuple[Path, ...] = ()
 
     @property
     def traps(self) -> tuple[Trap, ...]:
@@ -56,9 +56,9 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     if not files:
         raise UsageError("no file was given", hint="name mirror sets, install-config.yaml or a node's registries.conf")
     own = [file for file in files if file != STDIN and is_registries_conf(file)]
-    read = [_read_objects(file) for file in files if file not in own]
-    objects = join_objects(found for found, _, _ in read)
-    install_configs = tuple((name, text) for found, name, text in read if found.has_install_config)
+    read = [(file, _read_objects(file)) for file in files if file not in own]
+    objects = join_objects(found for _, found in read)
+    install_configs = tuple(file for file, found in read if found.has_install_config and file != STDIN)
     if not own:
         made = node_config(objects, release_repository=release_repository)
         return NodeRules(made, objects.mirror_sets, objects.passed_over, objects.decides_nothing, install_configs)
@@ -74,10 +74,9 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     return NodeRules(config, (), objects.passed_over)
 
 
-def _read_objects(file: Path) -> tuple[ClusterObjects, str, str]:
-    """Return what a file says, its name for errors, and its text."""
-    text, name = (sys.stdin.read(), "stdin") if file == STDIN else (read_text_file(file), str(file))
-    return parse_cluster_objects(text, name), name, text
+def _read_objects(file: Path) -> ClusterObjects:
+    text = sys.stdin.read() if file == STDIN else read_text_file(file)
+    return parse_cluster_objects(text, "stdin" if file == STDIN else str(file))
 
 
 def rules_document(found: NodeRules) -> dict[str, Any]:

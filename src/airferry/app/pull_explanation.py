@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airferry.app.node_access import NodeAccess, access_by_rules
+from airferry.app.node_access import NO_SECRET, NodeAccess, NodeFiles, read_node_access
 from airferry.app.node_rules import NodeRules, load_node_rules
 from airferry.content.http import HttpContent, RegistryPlace
 from airferry.content.registries_conf import load_default_rules
@@ -105,16 +105,40 @@ def explain_pull(
         raise UsageError(f"{image} is not in a registry", hint="nodes pull from registries only")
     if reference.tag is None and reference.digest is None:
         reference = replace(reference, tag="latest")
-    access = access_by_rules(found, pull_secret, ca_file)
+    known = _known_access(found, pull_secret, ca_file)
+    access = known.access
     config = found.config
     places = tuple(
-        ExplainedPlace(source, _credential(source, access), _trust(source, access.ca_names, config))
+        ExplainedPlace(source, _credential(source, access), _trust(source, known.trusted, config))
         for source in pull_sources(reference, config.rules)
     )
     demand, barred = _policy(reference, config)
     rule = find_rule(str(normalized(reference.repository)), config.rules)
-    secret = access.auth.path if access.has_secret else None
+    secret = access.auth.path if access.auth.path != NO_SECRET else None
     return Explanation(reference, rule, places, demand, barred, secret), access
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownAccess:
+    """What nodes have, and where its CAs come from, as people are told."""
+
+    access: NodeAccess
+    trusted: tuple[str, ...]
+
+
+def _known_access(found: NodeRules, pull_secret: Path | None, ca_file: Path | None) -> _KnownAccess:
+    """The CAs of this system count, for those of nodes. Raises UsageError for two install-configs."""
+    if len(found.install_configs) > 1:
+        names = " and ".join(map(str, found.install_configs))
+        raise UsageError(f"{names} are two install-configs", hint="a cluster has one")
+    named = read_node_access(NodeFiles(pull_secret=pull_secret, ca=ca_file))
+    auth, bundles = named.auth, {str(ca_file): named.ca_pem} if named.ca_pem else {}
+    for file in found.install_configs:
+        config = read_node_access(NodeFiles(install_config=file))
+        auth = auth if pull_secret is not None else config.auth
+        bundles |= {f"additionalTrustBundle of {file}": config.ca_pem} if config.ca_pem else {}
+    ca_pem = "\n".join(text for text in bundles.values() if text) or None
+    return _KnownAccess(NodeAccess(found.config.rules, auth, ca_pem, system_cas=True), tuple(bundles))
 
 
 def _credential(source: PullSource, access: NodeAccess) -> str | None:
