@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from airferry.app.generated_files import write_files
+from airferry.app.generated_files import kept_file_hint, write_files
 from airferry.app.image_origins import mirrored_by, read_origins
 from airferry.app.mirror_files import FILE_NAMES
 from airferry.app.narration import Narrator
@@ -275,7 +275,7 @@ def _read_existing(file: Path) -> tuple[MirrorSet, ...]:
     try:
         return read_sets(file)
     except AirferryError as error:
-        error.hint = error.hint or f"mend {file}, whose entries are kept, or move it away to begin anew"
+        error.hint = kept_file_hint(file, error.hint)
         raise
 
 

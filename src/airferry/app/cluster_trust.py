@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from airferry.app.certificate_check import load_certificate
-from airferry.app.generated_files import write_files
+from airferry.app.generated_files import kept_file_hint, write_files
 from airferry.app.pem_files import read_ca_files
 from airferry.app.text_files import read_text_file
 from airferry.errors import AirferryError, UsageError
@@ -94,5 +94,5 @@ def _earlier(asked: TrustRequest) -> dict[str, tuple[PemCertificate, ...]]:
     try:
         return read_config_map(read_text_file(file), str(file), asked.name)
     except AirferryError as error:
-        error.hint = error.hint or f"mend {file}, whose keys are kept, or move it away to begin anew"
+        error.hint = kept_file_hint(file, error.hint)
         raise

@@ -30,3 +30,12 @@ async def write_files(
         return tuple(folder / name for name in sorted(files))
 
     return await asyncio.to_thread(write)
+
+
+def kept_file_hint(file: Path, hint: str | None) -> str:
+    """Return what to do about a file that nobody named, and that stands where one is to be written and cannot be read.
+
+    ``hint`` says how to mend it, where that is known.
+    """
+    mend = f"mend {file}, since what it holds is kept, or move it away to begin anew"
+    return f"{mend}; {hint}" if hint else mend
