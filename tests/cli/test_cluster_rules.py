@@ -333,6 +333,22 @@ def as_json_of(said: Run, code: int) -> dict[str, Any]:
     return document
 
 
+def test_explain_warns_of_tags_only_where_a_tag_is_pulled(tmp_path: Path) -> None:
+    file = tmp_path / "idms.yaml"
+    file.write_text(MIRRORS.partition("---")[0])
+    assert airferry("cluster", "explain", f"q.io/a@{DIGEST}", file).done().err == ""
+    assert "tag-pulls-unserved" in airferry("cluster", "explain", "q.io/a:1", file).done().err
+
+
+def test_plain_kubernetes_is_warned_of_its_own_traps_alone(tmp_path: Path) -> None:
+    """K3s cannot say digest-only, so its mirrors serve tags as well."""
+    file = tmp_path / "idms.yaml"
+    file.write_text(MIRRORS.partition("---")[0])
+    asked = ("cluster", "registries-conf", file, "--form")
+    assert "tag-pulls-unserved" not in airferry(*asked, "k3s").done().err
+    assert "tag-pulls-unserved" in airferry(*asked, "containerd").done().err
+
+
 def test_a_blocked_mirror_is_warned_of_once(mirrors: Path, tmp_path: Path) -> None:
     """It stands in the table twice, for digests and for tags."""
     image = tmp_path / "blocked.yaml"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from airferry.app.node_rules import NodeRules, write_node_files
+from airferry.app.node_rules import NodeRules, Trap, write_node_files
 from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, read_auth_file
 from airferry.errors import MalformedError, UnsupportedError, UsageError
@@ -16,7 +16,15 @@ from airferry.openshift.cluster.plain_kubernetes import (
 )
 
 _HIDDEN = "***"
+_TRAPS = {"k3s": {"invalid-mirror-name", "own-source-only", "source-first"}}
+_TRAPS["containerd"] = {*_TRAPS["k3s"], "tag-pulls-unserved"}
+"""Codes of the traps that are some in each form as well; other forms ask the mirrors of every table, for every pull."""
 _PEM = "-----BEGIN CERTIFICATE-----"
+
+
+def traps_of_form(found: NodeRules, form: str) -> tuple[Trap, ...]:
+    """Return the traps that are some in this form, too."""
+    return tuple(trap for trap in found.traps if trap.code in _TRAPS[form])
 
 
 def plain_form(

@@ -17,7 +17,7 @@ from airferry.oci.pull_sources import PullSource, find_rule, normalized, pull_so
 from airferry.openshift.cluster.image_policies import demands_on
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig
 from airferry.openshift.cluster.scopes import is_nested
-from airferry.openshift.cluster.traps import Trap, table
+from airferry.openshift.cluster.traps import BY_DIGEST_ONLY, BY_TAG_ONLY, Trap, table
 from airferry.openshift.cluster.verdict import Judgement, Verdict, judge
 from airferry.openshift.cluster.wanted import Wanted, WantedKind
 from airferry.survey.pull_probe import ProbeSettings, PullProbe
@@ -84,12 +84,16 @@ def node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_REPOS
 def traps_about(image: str, found: NodeRules) -> tuple[Trap, ...]:
     """Return the traps in the table that counts for ``image``, and in signature policies for it; not those of others.
 
-    Raises MalformedError for what is no reference.
+    Traps of pulls by tag are none of a pull by digest, nor the other way round. Raises MalformedError for what is no
+    reference.
     """
-    name = str(normalized(Reference.parse(image).repository))
+    reference = Reference.parse(image)
+    name = str(normalized(reference.repository))
     rule = find_rule(name, found.config.rules)
     where = table(rule) if rule is not None else None
-    return tuple(trap for trap in found.traps if trap.where == where or is_nested(name, trap.where))
+    others = BY_DIGEST_ONLY if reference.digest is None else BY_TAG_ONLY
+    traps = (trap for trap in found.traps if trap.code not in others)
+    return tuple(trap for trap in traps if trap.where == where or is_nested(name, trap.where))
 
 
 def explain_pull(

@@ -82,10 +82,10 @@ def registries_conf(
     from airferry.app.node_rules import load_node_rules, rules_document, write_node_files
 
     found = load_node_rules(files, release_repository=release_repository)
-    warn_of(found)
     if form != "openshift":
         _plain(saying, found, PlainOptions(form, certificate_authority, registry_config, show_secrets), to_dir)
         return
+    warn_of(found)
     if certificate_authority is not None or registry_config is not None:
         raise UsageError(
             "OpenShift's nodes get CAs and credentials from elsewhere than registries.conf",
@@ -111,8 +111,9 @@ class PlainOptions:
 
 def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_dir: Path | None) -> None:
     from airferry.app.node_rules import files_document
-    from airferry.app.plain_kubernetes import plain_form, print_files, write_plain
+    from airferry.app.plain_kubernetes import plain_form, print_files, traps_of_form, write_plain
 
+    warn_of(found, traps_of_form(found, options.form))
     asked = (found, options.form, options.certificate_authority, options.registry_config)
     made = plain_form(*asked, hide_secrets=not options.show_secrets)
     for line in made.unsaid:

@@ -31,6 +31,12 @@ TRAP_CODES: Final = {
 }
 """Every code, and what it means in general."""
 
+BY_TAG_ONLY: Final = frozenset({"tag-pulls-unserved", "hidden-tag-mirror"})
+"""Codes of what no pull by digest meets."""
+
+BY_DIGEST_ONLY: Final = frozenset({"hidden-digest-mirror"})
+"""Codes of what no pull by tag meets."""
+
 _COMPONENTS: Final = re.compile(r"/ocp-v[0-9]+\.[0-9]+-art-dev\Z")
 """Repositories of release components, which releases name by digest only."""
 
@@ -156,7 +162,7 @@ def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule], *, is_install_conf
         return found  # the wider table is named already
     last = "nowhere, since the source is blocked" if rule.blocked else "only the source"
     sentence = f"its mirrors serve digests only: a pull of {rule.prefix} by tag asks {last}"
-    fix = f"pull by digest alone, or add an ImageTagMirrorSet for {rule.prefix}"
+    fix = f"pull by digest alone, or add an ImageTagMirrorSet (OpenShift 4.13 and later) for {rule.prefix}"
     fix = _tag_mirrors_fix(fix, is_install_config=is_install_config)
     return [Trap("tag-pulls-unserved", table(rule), sentence, fix)]
 
