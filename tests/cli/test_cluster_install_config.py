@@ -102,6 +102,8 @@ def test_the_byte_order_mark_of_an_editor_stays(world: World, config: Path) -> N
 def test_what_cannot_be_is_refused(world: World, config: Path, tmp_path: Path) -> None:
     edit = ("cluster", "install-config")
     airferry(*edit, tmp_path / "none.yaml").refused("usage", "none.yaml cannot be read")
+    sets = world.files / "imageDigestMirrorSet.yaml"
+    airferry(*edit, sets).refused("malformed", "is ImageDigestMirrorSet of a cluster", hint="--mirror-sets")
     airferry(*edit, config, "--to", "m.lan/a").refused("usage", "--from-dir")
     airferry(*edit, config, "--registry", "m.lan").refused("usage", "there is no file")
     airferry(*edit, config, "-a", world.mirror.auth_file).refused("usage", "nothing says which", hint="--registry")

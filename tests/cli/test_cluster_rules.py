@@ -157,6 +157,15 @@ def test_drain_names_the_line_that_drains(mirrors: Path, tmp_path: Path) -> None
     assert airferry("cluster", "drain", "--before", digests).code == 1
 
 
+def test_drain_warns_of_the_traps_that_a_change_brings(tmp_path: Path) -> None:
+    now, then = tmp_path / "now.yaml", tmp_path / "then.yaml"
+    now.write_text(MIRRORS.partition("---")[0])
+    then.write_text(now.read_text().replace("q.io/a", "q.io/b"))
+    assert airferry("cluster", "drain", "--before", now, "--after", now).done().err == ""
+    said = airferry("cluster", "drain", "--before", now, "--after", now, "--after", then).done()
+    assert said.err.count("tag-pulls-unserved") == 1 and "q.io/b" in said.err
+
+
 def test_a_cluster_without_mirror_sets_is_an_empty_list(mirrors: Path, tmp_path: Path) -> None:
     """`oc get imagedigestmirrorsets -o yaml` prints it."""
     now = tmp_path / "now.yaml"

@@ -172,7 +172,8 @@ def drain(saying: OutputOptions, before: tuple[Path, ...], after: tuple[Path, ..
 
     old = load_node_rules(before, release_repository=release_repository)
     new = load_node_rules(after, release_repository=release_repository)
-    warn_of(new)
+    known = set(old.traps)
+    warn_of(new, [trap for trap in new.traps if trap not in known])
     forecast = drain_forecast(old, new)
     print_answer(print_forecast(forecast, old, new), forecast_document(forecast, old, new), saying.form)
     finish(ExitCode.USER if forecast.drains else ExitCode.DONE)

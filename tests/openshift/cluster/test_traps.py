@@ -47,7 +47,7 @@ def test_an_install_config_is_told_where_tag_mirrors_go() -> None:
     section = MirrorSet(MirrorKind.DIGEST_SOURCES, idms((RELEASE_REPOSITORY, ["m:8443/ocp"])).entries)
     (trap,) = traps(section)
     assert trap.code == "tag-pulls-unserved"
-    assert "install-config.yaml cannot hold" in trap.fix and "DIR/openshift/" in trap.fix
+    assert "install-config.yaml has no field" in trap.fix and "DIR/openshift/" in trap.fix
     nested = MirrorSet(MirrorKind.DIGEST_SOURCES, idms((f"{RELEASE_REPOSITORY}/x", ["m:8443/x"])).entries)
     hidden = {trap.code: trap.fix for trap in traps(nested, itms((RELEASE_REPOSITORY, ["m:8443/ocp"])))}
     assert "DIR/openshift/" in hidden["hidden-tag-mirror"]

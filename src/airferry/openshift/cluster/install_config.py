@@ -84,7 +84,13 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     plain = text.removeprefix(mark).replace("\r\n", "\n")
     notes: list[str] = []
     repaired = _readable(plain, file, notes)
-    if "pullSecret" not in YamlLines(repaired, file).values:
+    values = YamlLines(repaired, file).values
+    if "pullSecret" not in values and values.get("kind", "InstallConfig") != "InstallConfig":
+        raise MalformedError(
+            f"{file} is {values['kind']} of a cluster, not install-config.yaml",
+            hint="mirror sets are merged in by --mirror-sets FILE",
+        )
+    if "pullSecret" not in values:
         raise MalformedError(
             f"{file} has no pullSecret, and installers refuse that",
             hint="""add the line  pullSecret: '{"auths":{}}'  at its top level; -a FILE then fills in the mirror""",

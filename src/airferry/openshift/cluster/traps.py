@@ -134,7 +134,7 @@ def _tag_mirrors_fix(sentence: str, *, is_install_config: bool) -> str:
     """Return the fix for missing mirrors of pulls by tag; install-config.yaml, which comes first, has none."""
     if not is_install_config:
         return sentence
-    return f"{sentence}, which install-config.yaml cannot hold: {TO_INSTALLER_MANIFESTS}"
+    return f"{sentence}; install-config.yaml has no field for it: {TO_INSTALLER_MANIFESTS}"
 
 
 def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule], *, is_install_config: bool) -> list[Trap]:
