@@ -124,6 +124,7 @@ async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrat
             sets.append(MirrorSet(kind, shown))
         elif shown:
             parts = split_objects(kind, shown, asked.name)
+            check_object_name(max((part.name for part in parts), key=len))
             documents[FILE_NAMES[kind]] = print_documents(parts)
             sets += parts
     written: tuple[Path, ...] = ()

@@ -19,7 +19,6 @@ from airferry.openshift.cluster.mirror_sets import (
     check_entry,
     print_object,
 )
-from airferry.openshift.cluster.object_names import check_object_name
 
 MOST_BYTES: Final = 250_000
 """How large one object may get before ``oc adm catalog mirror`` begins another."""
@@ -55,8 +54,7 @@ def accumulate(earlier: Iterable[MirrorSet], new: Iterable[MirrorSet]) -> Accumu
 def split_objects(kind: MirrorKind, entries: Iterable[MirrorEntry], name: str) -> tuple[MirrorSet, ...]:
     """Return the entries as objects of at most :data:`MOST_BYTES`: ``name``, then ``name-2``, ``name-3``, …
 
-    No entries give no object. An entry that alone is larger has an object of its own. Raises MalformedError for a
-    name that no object can have.
+    No entries give no object. An entry that alone is larger has an object of its own.
     """
     empty = len(print_object(kind, (), name=f"{name}-{MOST_BYTES}").encode())
     parts: list[list[MirrorEntry]] = []
@@ -68,7 +66,6 @@ def split_objects(kind: MirrorKind, entries: Iterable[MirrorEntry], name: str) -
             size = empty
         parts[-1].append(entry)
         size += added
-    check_object_name(f"{name}-{len(parts)}" if len(parts) > 1 else name)
     names = [name, *(f"{name}-{number}" for number in range(2, len(parts) + 1))]
     return tuple(MirrorSet(kind, tuple(part), own) for own, part in zip(names, parts, strict=False))
 
