@@ -127,6 +127,9 @@ def test_lint_of_nothing_that_could_have_traps_is_an_error(tmp_path: Path, text:
     said = airferry("cluster", "lint", file)
     said.refused("malformed", str(file), "nothing here says anything about pulls", hint="ImageDigestMirrorSet")
     assert "No traps" not in said.out
+    file.write_text("# nothing\n")
+    airferry("cluster", "lint", file).refused("malformed", f"{file} holds nothing", hint="ImageDigestMirrorSet")
+    file.write_text(text)
     # Beside something of ours it is passed over; and these have no mirrors and are ours.
     airferry("cluster", "lint", file, mirrors).done()
     config = tmp_path / "install-config.yaml"

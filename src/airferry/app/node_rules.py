@@ -10,7 +10,7 @@ from airferry.app.generated_files import write_files
 from airferry.app.text_files import read_text_file
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
 from airferry.errors import MalformedError, UsageError
-from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
+from airferry.openshift.cluster.cluster_objects import LOOKED_FOR, ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.drain import DrainForecast, forecast_drain, reloaded_files
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig, node_config
@@ -129,8 +129,7 @@ def require_rules(found: NodeRules, files: Sequence[Path]) -> None:
         raise MalformedError(
             f"{', '.join(map(str, files))}: nothing here says anything about pulls"
             + (f", but only {'; '.join(found.passed_over)}" if found.passed_over else ""),
-            hint="looked for mirror sets (ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy), "
-            "Image cluster, ClusterImagePolicy, ImagePolicy, install-config.yaml, registries.conf and registries.d",
+            hint=LOOKED_FOR,
         )
 
 

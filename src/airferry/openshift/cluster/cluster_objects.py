@@ -17,6 +17,12 @@ from airferry.openshift.cluster.mirror_sets import API_VERSIONS, MirrorKind, Mir
 _MIRROR_KINDS: Final = {kind.value for kind in API_VERSIONS}
 _SECTIONS: Final = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
 _INSTALL_CONFIG: Final = {"baseDomain", "controlPlane", "platform", "pullSecret"}
+LOOKED_FOR: Final = (
+    "looked for mirror sets (ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy), "
+    "Image cluster, ClusterImagePolicy, ImagePolicy, install-config.yaml, registries.conf and registries.d"
+)
+"""Hint for a file that says nothing about pulls."""
+
 _LOOKUPS: Final = {"docker", "default-docker"}
 
 
@@ -50,7 +56,7 @@ def parse_cluster_objects(text: str, file: str) -> ClusterObjects:
     """
     documents = list(read_documents(text, file))
     if not documents:
-        raise MalformedError(f"{file} holds nothing")
+        raise MalformedError(f"{file} holds nothing", hint=LOOKED_FOR)
     # An empty list is what `oc get` prints of a cluster that has no such object yet.
     return join_objects(part for where, document in documents for part in _read_document(document, where))
 
