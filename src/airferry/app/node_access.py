@@ -14,6 +14,9 @@ from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_obje
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
 
+NO_SECRET = Path("the pull secret (none was given)")
+"""The name of a node's credentials where there are none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFiles:
@@ -68,7 +71,7 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     else:
         read = [parse_cluster_objects(read_text_file(file), str(file)) for file in files.mirror_sets]
         rules = node_config(join_objects([*read, config.objects])).rules
-    auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
+    auth = config.auth or AuthFile(NO_SECRET)
     if files.pull_secret is not None:
         auth = read_auth_file(files.pull_secret)
     bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
