@@ -159,6 +159,8 @@ def test_the_installer_of_another_release_is_a_no(world: World, tmp_path: Path) 
         run = verify(world, "--installer", other)
     assert run.code == 1
     assert f"installer {other}: no: it is for 4.12.1, and the release is {world.version}" in run.out
+    words = f"airferry release extract --command=openshift-install {world.version} --arch amd64\n"
+    assert f"fix: extract it from the release: {words}" in run.out
     blank = tmp_path / "blank"
     blank.write_bytes(b"#!/bin/sh\n")
     assert "no: no release is written into it" in verify(world, "--installer", blank).out

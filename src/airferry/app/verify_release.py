@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,20 @@ from airferry.app.release_image import OpenedRelease, parse_release, read_releas
 from airferry.app.release_records import read_record
 from airferry.app.settings import Settings
 from airferry.app.text_files import read_text_file
+from airferry.content.errors import DamagedError
 from airferry.content.http import HttpContent
 from airferry.errors import AirferryError, MalformedError
-from airferry.oci import Digest, PlaceKind, Reference, Repository
+from airferry.oci import ContentMismatchError, Digest, PlaceKind, Reference, Repository
 from airferry.oci.digest import is_digest
+from airferry.oci.pull_findings import Failure, PullFindings, Trouble
 from airferry.oci.pull_rules import PullRules
-from airferry.openshift.cluster.wanted import ImagePolicy, parse_policies
-from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, arch_word
+from airferry.openshift.cluster.wanted import ImagePolicy, Wanted, WantedKind, parse_policies
+from airferry.openshift.release.naming import (
+    OFFICIAL_REPOSITORY,
+    arch_word,
+    architecture_of_word,
+    version_reference,
+)
 from airferry.openshift.release.payload import ReleasePayload, parse_payload
 
 
@@ -37,7 +44,9 @@ class CompiledRelease:
     """What a cluster pulls of a release. ``version`` is None when it could not be read.
 
     ``by_digest`` and ``by_tag`` are the release image by the names that a cluster uses, None where not known.
-    ``uncompiled`` are sentences about what is missing here.
+    ``sought`` is the release image by its tag where it could not be read and no digest of it is known; ``unread``
+    is why it could not. ``words`` are those by which commands find the release. ``uncompiled`` are sentences about
+    what is missing here.
     """
 
     version: str | None
@@ -47,13 +56,17 @@ class CompiledRelease:
     components: tuple[tuple[str, Reference], ...] = ()
     policies: tuple[ImagePolicy, ...] = ()
     uncompiled: tuple[str, ...] = ()
+    sought: Reference | None = None
+    unread: AirferryError | None = None
+    words: str = ""
 
 
 async def compile_release(wish: ReleaseRequest, rules: PullRules, content: HttpContent) -> CompiledRelease:
     """Read the release through the nodes' rules (any mirror will do), from a disk, or from a listing.
 
     A release that cannot be read is no error: what is known of it is still asked for, and the rest is told.
-    Raises UsageError and MalformedError for a listing that is none.
+    Raises UsageError and MalformedError for a listing that is none, and what stands in the way of a release on a
+    disk that no ``--from-dir`` named.
     """
     if wish.file is not None:
         return _from_listing(wish, wish.file)
@@ -76,6 +89,7 @@ async def compile_release(wish: ReleaseRequest, rules: PullRules, content: HttpC
         listed,
         policies,
         unread,
+        words=_words(wish, Reference(repository, None, opened.digest), opened.payload.version, opened.arch_word),
     )
 
 
@@ -84,11 +98,43 @@ def _unread(asked: Reference, wish: ReleaseRequest, error: AirferryError) -> Com
         f"the release image could not be read, so its components and the signatures that it demands are not known: "
         f"{error.message}",
     )
-    if asked.repository.place.kind is not PlaceKind.REGISTRY:
-        return CompiledRelease(None, wish.architecture, None, None, uncompiled=told)
-    by_digest = Reference(asked.repository, None, asked.digest) if asked.digest is not None else None
-    by_tag = Reference(asked.repository, asked.tag) if asked.tag is not None and asked.digest is None else None
-    return CompiledRelease(None, wish.architecture, by_digest, by_tag, uncompiled=told)
+    named = version_reference(wish.release or "", wish.architecture) or asked
+    if named.repository.place.kind is not PlaceKind.REGISTRY and wish.disk is None:
+        raise error
+    if named.tag is None and named.digest is None:
+        raise error
+    by_digest = Reference(named.repository, None, named.digest) if named.digest is not None else None
+    sought = named if by_digest is None else None
+    words = _words(wish, by_digest or named, None, arch_word(wish.architecture))
+    architecture = architecture_of_word(wish.architecture)
+    return CompiledRelease(
+        None, architecture, by_digest, None, uncompiled=told, sought=sought, unread=error, words=words
+    )
+
+
+def unreadable(findings: PullFindings, wanted: Wanted, release: CompiledRelease | None) -> PullFindings:
+    """Return the findings of the release image, with why it could not be read where the pull itself met nothing."""
+    if release is None or release.unread is None or wanted.kind is not WantedKind.RELEASE:
+        return findings
+    last = findings.attempts[-1]
+    if wanted.reference not in (release.sought, release.by_digest) or not last.answered or last.failures:
+        return findings
+    trouble = Trouble.UNSETTLED
+    if isinstance(release.unread, ContentMismatchError | DamagedError):
+        trouble = Trouble.BAD_BLOB
+    elif isinstance(release.unread, MalformedError):
+        trouble = Trouble.NOT_A_RELEASE
+    failure = Failure(trouble, release.unread.message)
+    return replace(findings, attempts=(*findings.attempts[:-1], replace(last, failures=(failure,))))
+
+
+def _words(wish: ReleaseRequest, known: Reference, version: str | None, word: str) -> str:
+    """Return how a command names the release: as it was asked for, unless that is where it cannot be had anew."""
+    if wish.release is not None and version_reference(wish.release, wish.architecture) is not None:
+        return f"{wish.release} --arch {architecture_of_word(wish.architecture)}"
+    if known.repository == OFFICIAL_REPOSITORY and version is not None:
+        return f"{version} --arch {architecture_of_word(word)}"
+    return str(known)
 
 
 async def _published_at(opened: OpenedRelease, wish: ReleaseRequest, rules: PullRules) -> Repository:
@@ -132,14 +178,17 @@ def _from_listing(wish: ReleaseRequest, file: Path) -> CompiledRelease:
     config = document.get("config")
     architecture = config.get("architecture") if isinstance(config, dict) else None
     word = architecture if isinstance(architecture, str) and architecture else wish.architecture
+    by_digest = Reference(asked.repository, None, found) if found is not None else None
+    by_tag = Reference(asked.repository, asked.tag or _tag(payload, word))
     return CompiledRelease(
         payload.version,
         word,
-        Reference(asked.repository, None, found) if found is not None else None,
-        Reference(asked.repository, asked.tag or _tag(payload, word)),
+        by_digest,
+        by_tag,
         tuple((component.name, component.image) for component in payload.components),
         (),
         tuple(told),
+        words=_words(wish, by_digest or by_tag, payload.version, arch_word(word, is_list=payload.is_multi)),
     )
 
 

@@ -48,12 +48,17 @@ class ImagePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One image that will be pulled, by the name that the cluster uses."""
+    """One image that will be pulled, by the name that the cluster uses.
+
+    ``is_sought`` marks the release image where its tag alone is known and its digest was asked for in vain: a cluster
+    pulls it by digest, so this name stands for it, and is asked of all mirrors.
+    """
 
     name: str
     reference: Reference
     kind: WantedKind
     demand: SignatureDemand | None = None
+    is_sought: bool = False
 
 
 def wanted_images(
