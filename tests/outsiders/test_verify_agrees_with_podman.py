@@ -71,6 +71,7 @@ def publish(folder: Path) -> Images:
     children = (image("left", oci=False), image("right", "arm64", oci=False))
     listed = put_list(store, PATH, children, "listed")
     put_list(store, PATH, [image("elsewhere", "s390x")], "foreign")
+    image("arm", "arm64", tag="arm")
     lost, spoilt, bent = (image(word, tag=word) for word in ("lost", "spoilt", "bent"))
     store.save()
     return Images(store, app, listed, children, lost, spoilt, bent)
@@ -213,7 +214,7 @@ def load(images: Images, guarded: tuple[Door, ...], flawed: tuple[Door, ...], fo
         for door in (*guarded, *flawed):
             paths = (WHOLE, BELOW, SAME, NO_LAYER, NO_CONFIG, NO_CHILD) if door in guarded else (WHOLE,)
             for path in paths:
-                for tag in ("app", "listed", "foreign", "lost", "spoilt", "bent"):
+                for tag in ("app", "arm", "listed", "foreign", "lost", "spoilt", "bent"):
                     to = (f"{here}/{PATH}:{tag}", f"{door.at(path)}:{tag}")
                     airferry("image", "copy", *to, "--insecure", "--dest-registry-config", auth).done()
     config, layer = images.blobs(images.app.digest)
@@ -569,3 +570,13 @@ def test_rules_and_certificates_as_podman_takes_them(name: str, bench: Bench, tm
     answers = ask(make(bench), tmp_path, node)
     assert (answers.verify == "yes") is answers.podman and answers.verify != "cannot tell", answers.said
     assert answers.code == code, answers.said
+
+
+def test_an_image_that_podman_pulls_and_cannot_run_is_a_no(bench: Bench, tmp_path: Path, node: Podman) -> None:
+    """The one disagreement: containers/image pulls an image for one other platform with a line in its log.
+
+    A node does the same, and the container then ends with "exec format error".
+    """
+    answers = ask(simple(bench.ours, f"{NAME}:arm"), tmp_path, node)
+    assert answers.podman and (answers.verify, answers.code) == ("no", "wrong-platform"), answers.said
+    assert "does not match the expected platform" in answers.said, answers.said

@@ -34,12 +34,17 @@ class NodeFiles:
 
 @dataclass(frozen=True, slots=True)
 class NodeAccess:
-    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret."""
+    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret.
+
+    ``architectures`` are those of the pools of an install-config, the control plane's first; None where it leaves
+    that to the installer. Without an install-config there are none.
+    """
 
     rules: PullRules
     auth: AuthFile
     ca_pem: str | None = field(default=None, repr=False)
     system_cas: bool = False
+    architectures: tuple[str | None, ...] = ()
 
     def content(self) -> HttpContent:
         """Return the way to registries as nodes go it. Raises MalformedError when the CA bundle is of no use."""
@@ -74,7 +79,7 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
-    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas)
+    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures)
 
 
 def rules_for_reading(rules: PullRules) -> PullRules:
@@ -98,6 +103,7 @@ class _InstallConfig:
     objects: ClusterObjects = field(default_factory=ClusterObjects)
     auth: AuthFile | None = None
     ca_pem: str | None = field(default=None, repr=False)
+    architectures: tuple[str | None, ...] = ()
 
 
 def _read_install_config(file: Path) -> _InstallConfig:
@@ -121,7 +127,16 @@ def _read_install_config(file: Path) -> _InstallConfig:
         if value is not None and not isinstance(value, str):
             raise MalformedError(f"{name} in {file} is not text")
     auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
-    return _InstallConfig(objects, auth, bundle or None)
+    return _InstallConfig(objects, auth, bundle or None, _architectures(document))
+
+
+def _architectures(document: dict[str, Any]) -> tuple[str | None, ...]:
+    """Return the architecture of each pool that has machines; pools are compared as far as they are well-formed."""
+    compute = document.get("compute")
+    pools = [document.get("controlPlane"), *(compute if isinstance(compute, list) else ())]
+    machines = [pool for pool in pools if isinstance(pool, dict) and pool.get("replicas") != 0]
+    named = [pool.get("architecture") for pool in machines]
+    return tuple(name if isinstance(name, str) and name else None for name in named)
 
 
 def _only(document: dict[str, Any], sections: tuple[str, ...]) -> str:

@@ -22,16 +22,22 @@ from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.remedies import Remedies
 from airferry.openshift.cluster.verdict import Judgement, Verdict, judge, no_mirror
 from airferry.openshift.cluster.wanted import Wanted, WantedKind, is_served_by_tag, parse_images, wanted_images
+from airferry.openshift.release.naming import architecture_of_word, check_architecture
 from airferry.survey.pull_probe import OpenPlace, ProbeSettings, PullProbe, probe_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """What is asked for; the fields are the flags of ``verify``. ``architecture`` is what a bare version means."""
+    """What is asked for; the fields are the flags of ``verify``.
+
+    ``architecture`` is what a bare version means; None leaves it to the install-config, and else it is
+    ``own_architecture``, this machine's.
+    """
 
     nodes: NodeFiles
     release: str | None = None
-    architecture: str = "amd64"
+    architecture: str | None = None
+    own_architecture: str = "amd64"
     images: Path | None = None
     platforms: tuple[str, ...] = ()
     from_dir: Path | None = None
@@ -70,6 +76,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
     """Try every pull. Raises UsageError, NotFoundError and MalformedError for files that are of no use."""
     _check(asked)
     nodes = read_node_access(asked.nodes)
+    architecture = _architecture(asked, nodes)
     extra = parse_images(read_text_file(asked.images), str(asked.images)) if asked.images is not None else ()
     async with AsyncExitStack() as stack:
         content = nodes.content()
@@ -80,7 +87,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         release: CompiledRelease | None = None
         if asked.release is not None or asked.release_file is not None:
             narrator.phase("reading the release")
-            wish = ReleaseRequest(asked.release, asked.architecture, asked.from_dir, asked.release_file)
+            wish = ReleaseRequest(asked.release, architecture, asked.from_dir, asked.release_file)
             release = await compile_release(wish, nodes.rules, content)
         installer = None
         if asked.installer is not None:
@@ -88,7 +95,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         if asked.from_dir is not None and release is not None and not asked.nodes.has_rules:
             nodes = replace(nodes, rules=_rules_on(asked.from_dir, release))
         wanted = _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
-        platforms = _platforms(asked, release)
+        platforms = _platforms(asked, nodes, release)
         settings = ProbeSettings(platforms, asked.deep)
         remedies = Remedies(release.words if release is not None else "", _folder(asked.from_dir))
         found = await _probe(wanted, nodes, content, disk, settings, narrator)
@@ -190,17 +197,31 @@ def _rules_on(disk: Path, release: CompiledRelease) -> PullRules:
     return read_registries_conf(file) if file.is_file() else PullRules()
 
 
-def _platforms(asked: VerifyRequest, release: CompiledRelease | None) -> tuple[Platform, ...]:
+def _architecture(asked: VerifyRequest, nodes: NodeAccess) -> str:
+    """Return what a bare version means: for pools of several architectures, the release for several."""
+    if asked.architecture is not None:
+        return check_architecture(asked.architecture)
+    pools = nodes.architectures
+    if None not in pools and len(set(pools)) > 1:
+        return "multi"
+    return (pools[0] if pools else None) or asked.own_architecture
+
+
+def _platforms(asked: VerifyRequest, nodes: NodeAccess, release: CompiledRelease | None) -> tuple[Platform, ...]:
     if asked.platforms:
         return tuple(_platform(text) for text in asked.platforms)
-    return (Platform("linux", release.architecture if release is not None else asked.architecture),)
+    word = architecture_of_word(release.architecture if release is not None else _architecture(asked, nodes))
+    usual = asked.own_architecture if word == "multi" else word
+    pools = nodes.architectures if asked.architecture is None or release is not None else ()
+    named = [architecture_of_word(pool or usual) for pool in pools] or [usual]
+    return tuple(Platform("linux", name) for name in dict.fromkeys(named))
 
 
 def _platform(text: str) -> Platform:
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(parts):
         raise UsageError(f"--platform={text} is not OS/ARCHITECTURE[/VARIANT]", hint="such as linux/amd64")
-    return Platform(*parts)
+    return Platform(parts[0], architecture_of_word(parts[1]), *parts[2:])
 
 
 def _check(asked: VerifyRequest) -> None:

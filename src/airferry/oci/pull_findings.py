@@ -26,6 +26,8 @@ class Trouble(StrEnum):
     NO_MANIFEST = "no-manifest"
     BAD_MANIFEST = "bad-manifest"
     NO_PLATFORM = "no-platform"
+    WRONG_PLATFORM = "wrong-platform"
+    """The image is for one platform alone, and not for the nodes': they pull it and cannot run it."""
     NO_CHILD = "no-child"
     NO_BLOB = "no-blob"
     BAD_BLOB = "bad-blob"

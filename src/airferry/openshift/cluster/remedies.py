@@ -49,7 +49,7 @@ class Remedies:
                 return "name the release image itself: a version, or a reference such as REPOSITORY:4.12.0-x86_64"
             case Trouble.BAD_SIGNATURE:
                 return f"pull by digest, and mirror the signature that was published: {self.command(wanted, attempt)}"
-            case Trouble.NO_PLATFORM:
+            case Trouble.NO_PLATFORM | Trouble.WRONG_PLATFORM:
                 return "mirror the image for that platform, or give the --platform that the nodes have"
             case Trouble.NO_MANIFEST if wanted.is_sought:
                 command = self.command(wanted, attempt)
