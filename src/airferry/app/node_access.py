@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
 from airferry.content.http.auth_files import read_auth_file
 from airferry.content.registries_conf import read_node_registries
-from airferry.errors import MalformedError, UsageError
+from airferry.errors import MalformedError, UsageError, parser_words
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
@@ -75,8 +75,9 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
         rules = node_config(join_objects([*read, config.objects])).rules
     auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
     if files.pull_secret is not None:
-        auth = read_auth_file(files.pull_secret)
-    bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
+        auth = _read_pull_secret(files.pull_secret)
+    authority = _certificates(read_text_file(files.ca), str(files.ca)) if files.ca is not None else None
+    bundles = [text for text in (config.ca_pem, authority) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
     return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures)
@@ -98,6 +99,10 @@ def rules_for_reading(rules: PullRules) -> PullRules:
     )
 
 
+_FIELDS: Final = frozenset({"baseDomain", "compute", "controlPlane", "networking", "platform", "pullSecret"})
+"""Of which any real install-config has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _InstallConfig:
     objects: ClusterObjects = field(default_factory=ClusterObjects)
@@ -106,28 +111,60 @@ class _InstallConfig:
     architectures: tuple[str | None, ...] = ()
 
 
-def _read_install_config(file: Path) -> _InstallConfig:
-    # Only runs that read such a file pay for this import (10 ms).
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+def _read_pull_secret(file: Path) -> AuthFile:
+    """Read the file, which must hold something: a flag that was given is meant."""
+    auth = read_auth_file(file)
+    if not auth.entries and '"auths"' not in read_text_file(file):
+        what = "holds no credentials" if read_text_file(file).strip() else "is empty"
+        raise MalformedError(
+            f"the pull secret {file} {what} that a node can use",
+            hint='write {"auths": {"HOST": {"auth": "…"}}}, or leave out --pull-secret where none is needed',
+        )
+    return auth
 
-    text = read_text_file(file)
-    try:
-        document: Any = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, RecursionError, ValueError):
-        # The reader's own message quotes the text, and the text holds a secret.
-        raise MalformedError(f"{file} is not YAML") from None
-    if not isinstance(document, dict):
-        raise MalformedError(f"{file} is not an install-config.yaml")
+
+def _certificates(text: str, what: str) -> str:
+    if "-----BEGIN" not in text or "CERTIFICATE-----" not in text:
+        raise MalformedError(f"{what} holds no certificate", hint="it must be PEM: -----BEGIN CERTIFICATE-----")
+    return text
+
+
+def _read_install_config(file: Path) -> _InstallConfig:
+    document = _document(file)
     sections = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
     has_mirrors = any(key in document for key in sections)
+    if document.get("kind", "InstallConfig") != "InstallConfig" or not (has_mirrors or document.keys() & _FIELDS):
+        hint = "name the file for openshift-install: an install-config has baseDomain, platform, pullSecret"
+        raise MalformedError(
+            f"{file} is not an install-config.yaml", hint=f"{hint}; objects of a cluster go to --mirror-sets"
+        )
     objects = parse_cluster_objects(_only(document, sections), str(file)) if has_mirrors else ClusterObjects()
     secret, bundle = document.get("pullSecret"), document.get("additionalTrustBundle")
     for name, value in (("pullSecret", secret), ("additionalTrustBundle", bundle)):
         if value is not None and not isinstance(value, str):
             raise MalformedError(f"{name} in {file} is not text")
     auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
-    return _InstallConfig(objects, auth, bundle or None, _architectures(document))
+    ca_pem = _certificates(bundle, f"additionalTrustBundle in {file}") if bundle and bundle.strip() else None
+    return _InstallConfig(objects, auth, ca_pem, _architectures(document))
+
+
+def _document(file: Path) -> dict[str, Any]:
+    # Only runs that read such a file pay for this import (10 ms).
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    text = read_text_file(file)
+    hint = "name the file for openshift-install: one install-config, with its fields at the beginning of lines"
+    try:
+        documents: list[Any] = [item for item in YAML(typ="safe", pure=True).load_all(text) if item is not None]
+    except (YAMLError, RecursionError, ValueError) as error:
+        # The reader's own message quotes the text, and the text holds a secret.
+        how = f": {parser_words(error)}" if isinstance(error, RecursionError) else ""
+        raise MalformedError(f"{file} is not YAML{how}", hint=hint) from None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        what = f"{len(documents)} documents, not one install-config" if len(documents) != 1 else "not an install-config"
+        raise MalformedError(f"{file} is {what}", hint=hint)
+    return documents[0]
 
 
 def _architectures(document: dict[str, Any]) -> tuple[str | None, ...]:

@@ -20,7 +20,7 @@ from airferry.oci.pull_findings import PullFindings
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.remedies import Remedies
-from airferry.openshift.cluster.verdict import Judgement, Verdict, judge, no_mirror
+from airferry.openshift.cluster.verdict import Judgement, Verdict, is_at_mirror, judge, no_mirror
 from airferry.openshift.cluster.wanted import Wanted, WantedKind, is_served_by_tag, parse_images, wanted_images
 from airferry.openshift.release.naming import architecture_of_word, check_architecture
 from airferry.survey.pull_probe import OpenPlace, ProbeSettings, PullProbe, probe_all
@@ -87,7 +87,8 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         release: CompiledRelease | None = None
         if asked.release is not None or asked.release_file is not None:
             narrator.phase("reading the release")
-            wish = ReleaseRequest(asked.release, architecture, asked.from_dir, asked.release_file)
+            named = asked.architecture is not None
+            wish = ReleaseRequest(asked.release, architecture, asked.from_dir, asked.release_file, named)
             release = await compile_release(wish, nodes.rules, content)
         installer = None
         if asked.installer is not None:
@@ -138,7 +139,7 @@ def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, remedies: 
     rules = rules_for_reading(rules) if wanted.is_sought else rules
     if remedies.disk is None:
         return judge(wanted, findings, rules, remedies)
-    if rules.rules:
+    if rules.rules and not is_at_mirror(wanted.reference, rules):
         sources = pull_sources(wanted.reference, rules)
         if not any(source.is_mirror and source.barred is None for source in sources):
             return no_mirror(wanted, findings, rules, sources, remedies)

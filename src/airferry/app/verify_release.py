@@ -1,10 +1,10 @@
 """What a release makes a cluster pull, compiled from wherever the release can be read: mirror, disk, or a listing."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airferry.app.node_access import rules_for_reading
 from airferry.app.places import Places
@@ -14,29 +14,37 @@ from airferry.app.settings import Settings
 from airferry.app.text_files import read_text_file
 from airferry.content.errors import DamagedError
 from airferry.content.http import HttpContent
-from airferry.errors import AirferryError, MalformedError
+from airferry.errors import AirferryError, MalformedError, UsageError, parser_words
 from airferry.oci import ContentMismatchError, Digest, PlaceKind, Reference, Repository
 from airferry.oci.digest import is_digest
 from airferry.oci.pull_findings import Failure, PullFindings, Trouble
 from airferry.oci.pull_rules import PullRules
 from airferry.openshift.cluster.wanted import ImagePolicy, Wanted, WantedKind, parse_policies
 from airferry.openshift.release.naming import (
+    ARCHITECTURES,
     OFFICIAL_REPOSITORY,
     arch_word,
     architecture_of_word,
     version_reference,
 )
 from airferry.openshift.release.payload import ReleasePayload, parse_payload
+from airferry.openshift.release.semver import is_version
+
+_LISTING_HINT: Final = "write it with: airferry release info R -o json"
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequest:
-    """Which release: its name, and where it may be read besides through the nodes' rules."""
+    """Which release: its name, and where it may be read besides through the nodes' rules.
+
+    ``is_architecture_named`` says that somebody asked for this architecture, which is else a guess.
+    """
 
     release: str | None
     architecture: str
     disk: Path | None = None
     file: Path | None = None
+    is_architecture_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ async def compile_release(wish: ReleaseRequest, rules: PullRules, content: HttpC
     disk that no ``--from-dir`` named.
     """
     if wish.file is not None:
-        return _from_listing(wish, wish.file)
+        return _from_listing(wish, wish.file, rules)
     assert wish.release is not None, "the caller has a release or a file"
     asked = parse_release(wish.release, architecture=wish.architecture, disk=wish.disk)
     try:
@@ -145,10 +153,14 @@ async def _published_at(opened: OpenedRelease, wish: ReleaseRequest, rules: Pull
         disk = wish.disk or Path(repository.place.address)
         record = await read_record(disk, opened.digest)
         return Reference.parse(record.published_at).repository if record is not None else OFFICIAL_REPOSITORY
-    if any(repository.place == item.place for item in own):
+    return _known_as(repository, own, rules)
+
+
+def _known_as(repository: Repository, components: Set[Repository], rules: PullRules) -> Repository:
+    """Return the name behind a mirror's ``repository``, where the rules tell: what is not a component's source."""
+    if any(repository.place == item.place for item in components):
         return repository
-    mirrored = _sources_mirrored_at(repository, rules)
-    others = [item for item in mirrored if item not in own]
+    others = [item for item in _sources_mirrored_at(repository, rules) if item not in components]
     return others[0] if len(others) == 1 else repository
 
 
@@ -158,28 +170,30 @@ def _sources_mirrored_at(repository: Repository, rules: PullRules) -> Iterable[R
             yield Reference.parse(rule.prefix).repository
 
 
-def _from_listing(wish: ReleaseRequest, file: Path) -> CompiledRelease:
+def _from_listing(wish: ReleaseRequest, file: Path, rules: PullRules) -> CompiledRelease:
     """Read ``release info -o json``, or a release's image-references alone."""
+    document = _listing(file)
     try:
-        document: Any = json.loads(read_text_file(file))
-    except ValueError as error:
-        raise MalformedError(f"{file} is not JSON", hint="write it with: airferry release info R -o json") from error
-    if not isinstance(document, dict):
-        raise MalformedError(f"{file} is not a listing of a release")
-    references = document.get("references", document)
-    payload = parse_payload(json.dumps(references).encode())
-    digest = document.get("digest")
-    told = ["the policies of the release are not in the listing, so the signatures that it demands are not known"]
-    asked = _asked(wish, document)
-    known = digest if isinstance(digest, str) and is_digest(digest) else None
-    if known is None and asked.digest is None:
-        told.append("the digest of the release image is not in the listing")
-    found = Digest(known) if known is not None else asked.digest
-    config = document.get("config")
+        payload = parse_payload(json.dumps(document.get("references", document)).encode())
+    except MalformedError as error:
+        raise MalformedError(f"{file}: {error.message}", hint=_LISTING_HINT) from error
+    digest, config = document.get("digest"), document.get("config")
     architecture = config.get("architecture") if isinstance(config, dict) else None
-    word = architecture if isinstance(architecture, str) and architecture else wish.architecture
-    by_digest = Reference(asked.repository, None, found) if found is not None else None
-    by_tag = Reference(asked.repository, asked.tag or _tag(payload, word))
+    word = architecture if isinstance(architecture, str) and architecture else None
+    told = ["the policies of the release are not in the listing, so the signatures that it demands are not known"]
+    known = Digest(digest) if isinstance(digest, str) and is_digest(digest) else None
+    asked = parse_release(wish.release, architecture=wish.architecture, disk=None) if wish.release else None
+    if asked is not None:
+        _check_same(wish, asked, file, payload, known, word)
+    found = known or (asked.digest if asked is not None else None)
+    if found is None:
+        told.append("the digest of the release image is not in the listing")
+    word = word or architecture_of_word(wish.architecture)
+    repository = _listed_repository(asked, document, payload, rules)
+    is_own = asked is not None and asked.repository == repository
+    tag = asked.tag if asked is not None and is_own else None
+    by_digest = Reference(repository, None, found) if found is not None else None
+    by_tag = Reference(repository, tag or _tag(payload, word))
     return CompiledRelease(
         payload.version,
         word,
@@ -192,15 +206,56 @@ def _from_listing(wish: ReleaseRequest, file: Path) -> CompiledRelease:
     )
 
 
-def _asked(wish: ReleaseRequest, document: dict[str, Any]) -> Reference:
-    """Return the release image by the name that was given, else by the listing's own, else by quay.io's."""
-    text = wish.release or document.get("image")
-    reference = None
-    if isinstance(text, str) and text:
-        reference = parse_release(text, architecture=wish.architecture, disk=None)
+def _listing(file: Path) -> dict[str, Any]:
+    try:
+        document: Any = json.loads(read_text_file(file))
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{file} is not JSON: {parser_words(error)}", hint=_LISTING_HINT) from error
+    if not isinstance(document, dict):
+        raise MalformedError(f"{file} is not a listing of a release", hint=_LISTING_HINT)
+    return document
+
+
+def _check_same(
+    wish: ReleaseRequest, asked: Reference, file: Path, payload: ReleasePayload, digest: Digest | None, word: str | None
+) -> None:
+    """Raise UsageError when the release that was named is not the one that is listed, as far as both say."""
+    version = _version_of(asked.tag) if asked.tag is not None and asked.digest is None else None
+    told = payload.version if version is not None and version != payload.version else None
+    if asked.digest is not None and digest is not None and asked.digest != digest:
+        told = str(digest)
+    if told is None and word is not None and not payload.is_multi and wish.is_architecture_named:
+        is_other = architecture_of_word(wish.architecture) not in (word, "multi")
+        told = f"{payload.version} for {word}, not {wish.architecture}" if is_other else None
+    if told is not None:
+        raise UsageError(
+            f"--release is {wish.release}, and {file} is a listing of {told}",
+            hint="leave out --release, or give the --release-file of that release",
+        )
+
+
+def _version_of(tag: str) -> str | None:
+    """Return the version that a tag such as ``4.12.0-x86_64`` names, None for other tags."""
+    version, _, word = tag.rpartition("-")
+    if not version or (word != "multi" and architecture_of_word(word) not in ARCHITECTURES):
+        version = tag
+    return version if is_version(version) else None
+
+
+def _listed_repository(
+    asked: Reference | None, document: dict[str, Any], payload: ReleasePayload, rules: PullRules
+) -> Repository:
+    """Return where a cluster knows the release image: by the name given, else by the listing's own, else quay.io's."""
+    reference, text = asked, document.get("image")
+    if reference is None and isinstance(text, str) and text:
+        try:
+            reference = Reference.parse(text)
+        except AirferryError:
+            reference = None
     if reference is None or reference.repository.place.kind is not PlaceKind.REGISTRY:
-        return Reference(OFFICIAL_REPOSITORY)
-    return reference
+        return OFFICIAL_REPOSITORY
+    components = {component.image.repository for component in payload.components}
+    return _known_as(reference.repository, components, rules)
 
 
 def _tag(payload: ReleasePayload, architecture: str) -> str:

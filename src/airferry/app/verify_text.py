@@ -1,11 +1,14 @@
 """The answer of ``verify`` as text, as data and as JUnit XML."""
 
+import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
+from airferry.content.errors import NotFoundError, ReadOnlyError
 from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
 from airferry.openshift.cluster.wanted import WantedKind
@@ -78,6 +81,17 @@ def print_junit(report: VerifyReport) -> str:
         cases.append(f'  <testcase classname="release" name="compile">{body}</testcase>')
     head = f'<testsuite name="airferry verify" tests="{len(cases)}" failures="{failures}" errors="{errors}">'
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
+
+
+def check_junit(file: Path) -> None:
+    """Raise NotFoundError or ReadOnlyError when the answer could not be written to ``file`` after all the work."""
+    folder = file.parent
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        hint = None if folder.exists() else f"make it: mkdir -p {shlex.quote(str(folder))}"
+        raise NotFoundError(f"--junit={file}: {folder} {what}", hint=hint)
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise ReadOnlyError(f"--junit={file} cannot be written", hint="check the mount and the folder's owner")
 
 
 def write_junit(file: Path, text: str) -> None:

@@ -63,8 +63,10 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     """
     from airferry.app.node_access import NodeFiles
     from airferry.app.verify import VerifyRequest, verify
-    from airferry.app.verify_text import print_junit, print_report, report_document, write_junit
+    from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
+    if junit is not None:
+        check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
     asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), own_architecture=host_architecture(), **flags)
     narrator = new_narrator(ProgressForm(saying.progress))

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci import Digest, Manifest, Platform, mediatype
 
 _VARIANTS: Final = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
@@ -39,7 +39,7 @@ def misfits(config: bytes, platforms: Iterable[Platform]) -> str | None:
     try:
         fields = msgspec.json.decode(config)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the configuration is not JSON: {error}") from error
+        raise MalformedError(f"the configuration is not JSON: {parser_words(error)}") from error
     if not isinstance(fields, dict):
         raise MalformedError("the configuration is not a JSON object")
     system, architecture = fields.get("os") or None, fields.get("architecture") or None

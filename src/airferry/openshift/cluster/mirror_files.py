@@ -7,7 +7,7 @@ over in silence. Errors name the file, the document (counted from 1) and the fie
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from airferry.errors import MalformedError, UnsupportedError
+from airferry.errors import MalformedError, UnsupportedError, parser_words
 from airferry.openshift.cluster.mirror_sets import (
     API_VERSIONS,
     ENTRY_FIELDS,
@@ -61,7 +61,7 @@ def _load_all(text: str, file: str) -> Iterator[Any]:
     except (YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
+        problem = getattr(error, "problem", None) or parser_words(error)
         raise MalformedError(f"{file} is not YAML{line}: {problem}") from error
 
 

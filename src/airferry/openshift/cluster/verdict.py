@@ -157,10 +157,16 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
         code = NOT_BY_DIGEST if reference.digest is not None else NOT_BY_TAG
         fix = f"add {objects} for {own.prefix}, or pull by {'tag' if reference.digest is not None else 'digest'}"
         return Judgement(wanted, Verdict.NO, findings, place, code, reason, fix)
-    if own is not None or failure.trouble is Trouble.NO_MANIFEST:
+    if own is not None or failure.trouble is Trouble.NO_MANIFEST or is_at_mirror(reference, rules):
         return None
     reason = f"no mirror rule covers {name}; {told}"
     return Judgement(wanted, Verdict.NO, findings, place, NO_RULE, reason, f"add {objects} for {name}")
+
+
+def is_at_mirror(reference: Reference, rules: PullRules) -> bool:
+    """Whether ``reference`` names a registry that mirrors others: it needs no rule to be pulled from there."""
+    places = {mirror.location.partition("/")[0] for rule in rules.rules for mirror in rule.mirrors}
+    return reference.repository.place.address in places
 
 
 def _serves(rule: PullRule, reference: Reference, name: str) -> bool:

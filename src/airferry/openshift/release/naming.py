@@ -23,12 +23,14 @@ OFFICIAL_REPOSITORY: Final = Repository(Place(PlaceKind.REGISTRY, "quay.io"), "o
 DEFAULT_DISK_PATH: Final = "openshift/release"
 """The repository that ``--to-dir`` alone means."""
 
+ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
+"""What releases are made for, as image configs spell it."""
+
 RELEASE_NAME: Final = "release"
 """What the release image itself is called in requests, ledgers and tag templates."""
 
 _ARCH_WORDS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _ARCHITECTURES: Final = {word: arch for arch, word in _ARCH_WORDS.items()}
-_KNOWN: Final = ("amd64", "arm64", "ppc64le", "s390x", "multi")
 _PLACEHOLDER: Final = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -44,10 +46,10 @@ def architecture_of_word(word: str) -> str:
 
 def check_architecture(word: str) -> str:
     """Return ``word`` when releases are made for it, in either spelling, or for ``multi``. Raises UsageError."""
-    if architecture_of_word(word) not in _KNOWN:
+    if architecture_of_word(word) not in (*ARCHITECTURES, "multi"):
         raise UsageError(
             f"there are no releases for the architecture {shortened(word)}",
-            hint=f"--arch takes {', '.join(_KNOWN)}; multi is the release for several",
+            hint=f"--arch takes {', '.join(ARCHITECTURES)}, multi; multi is the release for several",
         )
     return word
 
