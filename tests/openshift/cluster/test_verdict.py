@@ -104,3 +104,11 @@ def test_a_tag_that_digest_mirrors_do_not_serve_is_the_rules_fault() -> None:
     found = judge(wanted(TAGGED), findings, PullRules((*DIGESTS.rules, wide)))
     assert found.code == "hidden-by-narrower-rule" and "hides the mirrors of quay.io" in found.reason
     assert judge(wanted(TAGGED), findings, PullRules()).code == "no-mirror-rule"
+
+
+def test_a_rule_that_sends_its_pulls_elsewhere_is_not_blamed_for_having_no_mirror() -> None:
+    elsewhere, bare = (PullRules((PullRule("quay.io", location),)) for location in ("m.lan/quay", "quay.io"))
+    for rules, code in ((elsewhere, "unreachable"), (bare, "no-mirror-rule")):
+        found = judge(wanted(), met(Trouble.UNREACHABLE, rules=rules), rules)
+        assert found.code == code
+    assert "m.lan" in judge(wanted(), met(Trouble.UNREACHABLE, rules=elsewhere), elsewhere).fix

@@ -96,7 +96,10 @@ def no_mirror(
 ) -> Judgement:
     """Return the answer for an image of a disk that no mirror of ``rules`` would serve, whatever is on the disk."""
     attempts = tuple(
-        Attempt(item, failures=(Failure(Trouble.BLOCKED, item.barred or "it is not a mirror"),)) for item in sources
+        Attempt(item, failures=(Failure(Trouble.BLOCKED, item.barred),))
+        if item.barred is not None
+        else Attempt(item, failures=(Failure(Trouble.UNREACHABLE, "it is not a mirror"),))
+        for item in sources
     )
     return judge(wanted, PullFindings(attempts, findings.signed, findings.blobs, findings.note), rules, remedies)
 
@@ -157,9 +160,13 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
         code = NOT_BY_DIGEST if reference.digest is not None else NOT_BY_TAG
         fix = f"add {objects} for {own.prefix}, or pull by {'tag' if reference.digest is not None else 'digest'}"
         return Judgement(wanted, Verdict.NO, findings, place, code, reason, fix)
-    if own is not None or failure.trouble is Trouble.NO_MANIFEST or is_at_mirror(reference, rules):
+    if failure.trouble in (Trouble.NO_MANIFEST, Trouble.BLOCKED) or is_at_mirror(reference, rules):
         return None
+    if own is not None and own.location not in ("", own.prefix):
+        return None  # the rule sends its pulls elsewhere: that place is what a mirror would be
     reason = f"no mirror rule covers {name}; {told}"
+    if own is not None:
+        reason = f"the rule for {own.prefix} names no mirror; {told}"
     return Judgement(wanted, Verdict.NO, findings, place, NO_RULE, reason, f"add {objects} for {name}")
 
 
