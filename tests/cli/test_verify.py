@@ -64,7 +64,9 @@ def test_a_mirror_that_was_loaded_serves_everything(world: World) -> None:
     assert answer["answer"] == "yes" and len(answer["images"]) == ALL
     names = [image["name"] for image in answer["images"]]
     assert names[:2] == ["release image", "release image by tag"] and "etcd" in names
-    assert verify(world, "--deep").done().out == run.out
+    told = "hashes of layers were not checked: --deep fetches and hashes them all\n"
+    assert told in run.out and answer["deep"] is False
+    assert verify(world, "--deep").done().out == run.out.replace(told, "")
 
 
 def test_an_install_config_is_enough_and_knows_digests_only(world: World, install_config: Path) -> None:
@@ -128,6 +130,30 @@ def test_images_of_a_list_are_asked_for_too(world: World, tmp_path: Path) -> Non
     assert "fix: add an ImageTagMirrorSet for registry.example.invalid/app/web\n" in run.out
     listed.write_text("ubi9\n")
     verify(world, "--images", listed).refused("malformed", "images.txt, line 1", "ubi9")
+
+
+def test_what_fails_alike_is_told_once_and_counted(world: World, tmp_path: Path) -> None:
+    conf, junit = tmp_path / "registries.conf", tmp_path / "verify.xml"
+    conf.write_text(f'[[registry]]\nlocation = "quay.io/{world.release.release_repository}"\n')
+    flags = ("verify", "--release", world.version, "--arch", "amd64", "--from-dir", world.disk)
+    run = airferry(*flags, "--registries-conf", conf, "--junit", junit)
+    components = f"quay.io/{world.release.component_repository}"
+    assert run.code == 1 and run.out.count("no-mirror-rule: ") == 2 == run.out.count("fix: "), run.out
+    first, second, third = sorted(world.release.components)[:3]
+    paragraph = f"no: 13 images of {components}\n    {first}, {second}, {third} and 10 more (-o json names all)\n"
+    assert paragraph in run.out, run.out
+    assert f"    fix: add an ImageDigestMirrorSet for {components}\n" in run.out
+    answer = answer_of(airferry(*flags, "--registries-conf", conf, "-o", "json"))
+    assert len(not_yes(answer)) == ALL - 1 == len(list(ET.parse(junit).getroot().iter("failure")))
+    lost = tmp_path / "lost"
+    shutil.copytree(world.disk, lost, symlinks=True)
+    for name in ("etcd", "pod"):
+        digest = world.release.components[name].removeprefix("sha256:")
+        for file in lost.rglob(f"*{digest}"):
+            file.unlink()
+    out = airferry(*flags[:-1], lost).out
+    assert f"no: 2 images of {components}\n    no-manifest\n    etcd: " in out and "\n    pod: " in out, out
+    assert out.count("fix: ") == 1
 
 
 def test_junit_has_a_case_for_each_image(world: World, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class VerifyReport:
     uncompiled: tuple[str, ...] = ()
     disk: Path | None = None
     platforms: tuple[Platform, ...] = field(default=())
+    deep: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -106,7 +107,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         )
     narrator.done()
     uncompiled = release.uncompiled if release is not None else ()
-    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms)
+    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms, asked.deep)
 
 
 async def _probe(

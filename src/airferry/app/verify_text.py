@@ -2,9 +2,9 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
@@ -13,9 +13,12 @@ from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
 from airferry.openshift.cluster.wanted import WantedKind
 
+_SHOWN: Final = 3
+"""How many images of a group are named in the text."""
+
 
 def print_report(report: VerifyReport) -> str:
-    """Return the table of counts, then every image that is not a yes, with reason and fix."""
+    """Return the table of counts, then what is not a yes, with reason and fix; what fails alike is told once."""
     lines = [_title(report), ""]
     for verdict in Verdict:
         lines.append(f"  {verdict.value:<11}  {report.count(verdict):>5}")
@@ -28,11 +31,40 @@ def print_report(report: VerifyReport) -> str:
         told = "belongs to the release" if installer.belongs else f"no: {installer.reason}"
         lines += ["", f"installer {installer.file}: {told}"]
         lines += [f"    fix: {installer.fix}"] if installer.fix else []
-    for item in _open(report):
-        lines += ["", f"{item.verdict.value}: {item.wanted.name}", f"    {item.wanted.reference}"]
-        lines += [f"    {item.code}: {item.reason}", f"    fix: {item.fix}"]
+    for group in _alike(_open(report)):
+        lines += ["", *_paragraph(group)]
     lines += ["", *(f"not compiled: {sentence}" for sentence in report.uncompiled)] if report.uncompiled else []
-    return "\n".join([*lines, "", _last_line(report)])
+    hashes = [] if report.deep else ["hashes of layers were not checked: --deep fetches and hashes them all"]
+    return "\n".join([*lines, "", *hashes, _last_line(report)])
+
+
+def _alike(items: Iterable[Judgement]) -> Iterable[Sequence[Judgement]]:
+    """Group what fails alike and is mended by one thing, each group where its first is; the release stands alone."""
+    groups: dict[tuple[str, ...], list[Judgement]] = {}
+    for item in items:
+        reference = item.wanted.reference
+        # What mends an open answer names the image itself.
+        fix = item.fix.replace(str(reference), "")
+        own = item.wanted.name if item.wanted.kind is WantedKind.RELEASE else ""
+        key = (item.verdict, item.code, str(reference.repository), fix, own)
+        groups.setdefault(key, []).append(item)
+    return groups.values()
+
+
+def _paragraph(group: Sequence[Judgement]) -> list[str]:
+    first = group[0]
+    fix = f"    fix: {first.fix}"
+    if len(group) == 1:
+        named = [f"{first.verdict.value}: {first.wanted.name}", f"    {first.wanted.reference}"]
+        return [*named, f"    {first.code}: {first.reason}", fix]
+    head = f"{first.verdict.value}: {len(group)} images of {first.wanted.reference.repository}"
+    more = f" and {len(group) - _SHOWN} more (-o json names all)" if len(group) > _SHOWN else ""
+    shown = group[:_SHOWN]
+    if len({item.reason for item in group}) == 1:
+        names = ", ".join(item.wanted.name for item in shown)
+        return [head, f"    {names}{more}", f"    {first.code}: {first.reason}", fix]
+    reasons = [f"    {item.wanted.name}: {item.reason}" for item in shown]
+    return [head, f"    {first.code}", *reasons, *([f"   {more}"] if more else []), fix]
 
 
 def report_document(report: VerifyReport) -> dict[str, Any]:
@@ -47,6 +79,7 @@ def report_document(report: VerifyReport) -> dict[str, Any]:
             "architecture": release.architecture,
             "digest": str(release.by_digest.digest) if release.by_digest is not None else None,
         },
+        "deep": report.deep,
         "platforms": [str(platform) for platform in report.platforms],
         "counts": {verdict.value: report.count(verdict) for verdict in Verdict},
         "signatures": count_signatures(report.judgements),
