@@ -142,7 +142,9 @@ def test_what_fails_alike_is_told_once_and_counted(world: World, tmp_path: Path)
     first, second, third = sorted(world.release.components)[:3]
     paragraph = f"no: 13 images of {components}\n    {first}, {second}, {third} and 10 more (-o json names all)\n"
     assert paragraph in run.out, run.out
-    assert f"    fix: add an ImageDigestMirrorSet for {components}\n" in run.out
+    assert (
+        f"    fix: add an ImageDigestMirrorSet (imageDigestSources in an install-config) for {components}\n" in run.out
+    )
     answer = answer_of(airferry(*flags, "--registries-conf", conf, "-o", "json"))
     assert len(not_yes(answer)) == ALL - 1 == len(list(ET.parse(junit).getroot().iter("failure")))
     lost = tmp_path / "lost"

@@ -115,3 +115,9 @@ def test_a_bare_version_is_that_for_the_pools(world: World, tmp_path: Path) -> N
         image = json.loads(run.out)["images"][0]
         assert image["image"].endswith(f"{world.version}-{word}") and image["code"] == "no-manifest"
         assert f"--arch {word} " in image["fix"]
+
+
+def test_a_pool_for_an_unknown_architecture_is_refused_by_its_name(world: World, tmp_path: Path) -> None:
+    file = config(tmp_path, world, "amd64", "riscv")
+    run = airferry("verify", "--release", world.version, "--install-config", file)
+    run.refused("malformed", str(file), "compute[0].architecture", "riscv", hint="amd64, arm64")

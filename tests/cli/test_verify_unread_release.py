@@ -193,3 +193,33 @@ def test_the_fix_for_a_mirror_that_has_a_bad_disk_works_when_pasted(what: str, w
         more = ("-a", mirror.auth_file, "--dest-certificate-authority", mirror.authority)
         airferry(*words[1:], *world.quay.flags(), *more, "--manifests-dir", tmp_path / "again").done()
         airferry(*asked).done()
+
+
+def test_without_a_rule_for_the_release_what_is_missing_is_one_for_digests(world: World, tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    components = f"quay.io/{world.release.component_repository}"
+    conf.write_text(f'[[registry]]\nlocation = "{components}"\n[[registry.mirror]]\nlocation = "mirror.lan/a"\n')
+    config = tmp_path / "install-config.yaml"
+    config.write_text("baseDomain: example.com\npullSecret: '{\"auths\":{}}'\n")
+    for given in (("--registries-conf", conf), ("--install-config", config)):
+        run = airferry("verify", "--release", world.version, "--arch", "amd64", *given, "-o", "json")
+        [image] = answer_of(run)["images"]
+        release = f"quay.io/{world.release.release_repository}"
+        assert image["code"] == "no-mirror-rule" and f"no mirror rule covers {release};" in image["reason"]
+        assert image["fix"] == f"add an ImageDigestMirrorSet (imageDigestSources in an install-config) for {release}"
+
+
+def test_the_cause_stands_once_in_the_text(world: World, tmp_path: Path) -> None:
+    with nothing_listens() as nowhere:
+        given = (*sets(world, tmp_path, host=nowhere), *trust(world))
+        out = airferry("verify", "--release", world.version, "--arch", "amd64", *given).out
+    assert out.count(f"cannot reach {nowhere}") == 1 and "(amd64): 1 image\n" in out, out
+    assert "not compiled: the release image could not be read" in out and "hashes" not in out
+
+
+def test_a_version_is_found_in_any_repository_of_a_disk(world: World, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    to = ("--to", "file://own/name", "--to-dir", disk)
+    airferry("release", "mirror", world.version, "--arch", "amd64", *to, *world.quay.flags()).done()
+    run = airferry("verify", "--release", world.version, "--arch", "amd64", "--from-dir", disk, "-o", "json").done()
+    assert len(answer_of(run)["images"]) > 10

@@ -9,10 +9,12 @@ from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPoli
 from airferry.content.http.auth_files import read_auth_file
 from airferry.content.registries_conf import read_node_registries
 from airferry.errors import MalformedError, UsageError, parser_words
+from airferry.oci.descriptor import shortened
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
+from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def _read_install_config(file: Path) -> _InstallConfig:
             raise MalformedError(f"{name} in {file} is not text")
     auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
     ca_pem = _certificates(bundle, f"additionalTrustBundle in {file}") if bundle and bundle.strip() else None
-    return _InstallConfig(objects, auth, ca_pem, _architectures(document))
+    return _InstallConfig(objects, auth, ca_pem, _architectures(document, file))
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -167,13 +169,22 @@ def _document(file: Path) -> dict[str, Any]:
     return documents[0]
 
 
-def _architectures(document: dict[str, Any]) -> tuple[str | None, ...]:
-    """Return the architecture of each pool that has machines; pools are compared as far as they are well-formed."""
+def _architectures(document: dict[str, Any], file: Path) -> tuple[str | None, ...]:
+    """Return the architecture of each pool that has machines. Raises MalformedError for one that is none."""
     compute = document.get("compute")
-    pools = [document.get("controlPlane"), *(compute if isinstance(compute, list) else ())]
-    machines = [pool for pool in pools if isinstance(pool, dict) and pool.get("replicas") != 0]
-    named = [pool.get("architecture") for pool in machines]
-    return tuple(name if isinstance(name, str) and name else None for name in named)
+    pools = {"controlPlane": document.get("controlPlane")}
+    pools.update((f"compute[{at}]", pool) for at, pool in enumerate(compute if isinstance(compute, list) else ()))
+    found: list[str | None] = []
+    for name, pool in pools.items():
+        if not isinstance(pool, dict) or pool.get("replicas") == 0:
+            continue
+        word = pool.get("architecture") or None
+        if word is not None and (not isinstance(word, str) or architecture_of_word(word) not in ARCHITECTURES):
+            raise MalformedError(
+                f"{file}: {name}.architecture is {shortened(word)}", hint=f"there are {', '.join(ARCHITECTURES)}"
+            )
+        found.append(word)
+    return tuple(found)
 
 
 def _only(document: dict[str, Any], sections: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from airferry.app.settings import Settings
 from airferry.app.text_files import read_text_file
 from airferry.content.errors import DamagedError
 from airferry.content.http import HttpContent
+from airferry.content.tree import TreePlace
 from airferry.errors import AirferryError, MalformedError, UsageError, parser_words
 from airferry.oci import ContentMismatchError, Digest, PlaceKind, Reference, Repository
 from airferry.oci.digest import is_digest
@@ -22,6 +23,7 @@ from airferry.oci.pull_rules import PullRules
 from airferry.openshift.cluster.wanted import ImagePolicy, Wanted, WantedKind, parse_policies
 from airferry.openshift.release.naming import (
     ARCHITECTURES,
+    DEFAULT_DISK_PATH,
     OFFICIAL_REPOSITORY,
     arch_word,
     architecture_of_word,
@@ -81,6 +83,7 @@ async def compile_release(wish: ReleaseRequest, rules: PullRules, content: HttpC
     assert wish.release is not None, "the caller has a release or a file"
     asked = parse_release(wish.release, architecture=wish.architecture, disk=wish.disk)
     try:
+        asked = await _on_disk(asked)
         async with Places(Settings(), readers=content, rules=rules_for_reading(rules)) as places:
             opened = await read_release(asked, places, architecture=wish.architecture)
     except AirferryError as error:
@@ -101,11 +104,23 @@ async def compile_release(wish: ReleaseRequest, rules: PullRules, content: HttpC
     )
 
 
+async def _on_disk(asked: Reference) -> Reference:
+    """Return a version in the repository of its disk that has the tag, whatever --to called it."""
+    repository = asked.repository
+    if repository.place.kind is not PlaceKind.TREE or repository.path != DEFAULT_DISK_PATH or asked.tag is None:
+        return asked
+    tree = TreePlace(Path(repository.place.address))
+    try:
+        for path in (DEFAULT_DISK_PATH, *await tree.list_repositories()):
+            if await tree.tag_digest(path, asked.tag) is not None:
+                return replace(asked, repository=Repository(repository.place, path))
+    finally:
+        await tree.close()
+    return asked
+
+
 def _unread(asked: Reference, wish: ReleaseRequest, error: AirferryError) -> CompiledRelease:
-    told = (
-        f"the release image could not be read, so its components and the signatures that it demands are not known: "
-        f"{error.message}",
-    )
+    told = ("the release image could not be read, so its components and the signatures that it demands are not known",)
     named = version_reference(wish.release or "", wish.architecture) or asked
     if named.repository.place.kind is not PlaceKind.REGISTRY and wish.disk is None:
         raise error

@@ -34,7 +34,10 @@ def print_report(report: VerifyReport) -> str:
     for group in _alike(_open(report)):
         lines += ["", *_paragraph(group)]
     lines += ["", *(f"not compiled: {sentence}" for sentence in report.uncompiled)] if report.uncompiled else []
-    hashes = [] if report.deep else ["hashes of layers were not checked: --deep fetches and hashes them all"]
+    is_asked = any(item.findings.blobs for item in report.judgements)
+    hashes = (
+        [] if report.deep or not is_asked else ["hashes of layers were not checked: --deep fetches and hashes them all"]
+    )
     return "\n".join([*lines, "", *hashes, _last_line(report)])
 
 
@@ -137,11 +140,15 @@ def _title(report: VerifyReport) -> str:
     total = len(report.judgements)
     release = report.release
     if release is None:
-        return f"{total} images"
+        return _images(total)
     extra = sum(item.wanted.kind is WantedKind.EXTRA for item in report.judgements)
     word = f", {extra} of them extra" if extra else ""
     digest = f", {release.by_digest.digest}" if release.by_digest is not None else ""
-    return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {total} images{word}"
+    return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {_images(total)}{word}"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _last_line(report: VerifyReport) -> str:

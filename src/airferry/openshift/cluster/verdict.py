@@ -41,6 +41,7 @@ NOT_BY_DIGEST: Final = "not-mirrored-by-digest"
 HIDDEN: Final = "hidden-by-narrower-rule"
 NO_RULE: Final = "no-mirror-rule"
 
+_SECTION: Final = "imageDigestSources in an install-config"
 _NO_COMMANDS: Final = Remedies()
 _MOST_TELLING: Final = (
     Trouble.BAD_RULE,
@@ -146,7 +147,8 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
     kind = "digest" if reference.digest is not None else "tag"
     told = f"{last.source.reference.repository}: {failure.message}"
     hidden = [rule for rule in rules.rules if rule is not own and _serves(rule, reference, name)]
-    objects = "an ImageDigestMirrorSet" if reference.digest is not None else "an ImageTagMirrorSet"
+    by_digest = reference.digest is not None or wanted.is_sought
+    objects = f"an ImageDigestMirrorSet ({_SECTION})" if by_digest else "an ImageTagMirrorSet"
     place = str(last.source.reference.repository)
     if own is not None and hidden:
         widest = max(hidden, key=lambda rule: len(rule.prefix))
