@@ -158,6 +158,15 @@ def test_what_fails_alike_is_told_once_and_counted(world: World, tmp_path: Path)
     assert out.count("fix: ") == 1
 
 
+def test_a_host_without_any_rule_is_told_once(world: World, tmp_path: Path) -> None:
+    listed = tmp_path / "images.txt"
+    listed.write_text("".join(f"registry.example.invalid/app/web{number}:1\n" for number in range(40)))
+    out = verify(world, "--images", listed).out
+    assert "no: 40 images of registry.example.invalid\n    no-mirror-rule\n" in out and out.count("fix: ") == 1
+    assert "fix: add an ImageTagMirrorSet for registry.example.invalid/app/web0, and so for the others\n" in out
+    assert "    and 37 more (-o json names all)\n" in out
+
+
 def test_junit_has_a_case_for_each_image(world: World, tmp_path: Path) -> None:
     listed, junit = tmp_path / "images.txt", tmp_path / "verify.xml"
     listed.write_text("registry.example.invalid/a/<b>:1".replace("<b>", "b") + "\n")

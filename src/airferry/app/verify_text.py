@@ -46,21 +46,23 @@ def _alike(items: Iterable[Judgement]) -> Iterable[Sequence[Judgement]]:
     groups: dict[tuple[str, ...], list[Judgement]] = {}
     for item in items:
         reference = item.wanted.reference
-        # What mends an open answer names the image itself.
-        fix = item.fix.replace(str(reference), "")
+        # A fix may name the image or its repository: the same has then to be done for each.
+        fix = item.fix.replace(str(reference), "").replace(str(reference.repository), "")
         own = item.wanted.name if item.wanted.kind is WantedKind.RELEASE else ""
-        key = (item.verdict, item.code, str(reference.repository), fix, own)
+        key = (item.verdict, item.code, str(reference.repository.place), fix, own)
         groups.setdefault(key, []).append(item)
     return groups.values()
 
 
 def _paragraph(group: Sequence[Judgement]) -> list[str]:
     first = group[0]
-    fix = f"    fix: {first.fix}"
+    fix = f"    fix: {first.fix}" + ("" if len({item.fix for item in group}) == 1 else ", and so for the others")
     if len(group) == 1:
         named = [f"{first.verdict.value}: {first.wanted.name}", f"    {first.wanted.reference}"]
         return [*named, f"    {first.code}: {first.reason}", fix]
-    head = f"{first.verdict.value}: {len(group)} images of {first.wanted.reference.repository}"
+    repositories = {str(item.wanted.reference.repository) for item in group}
+    where = repositories.pop() if len(repositories) == 1 else str(first.wanted.reference.repository.place)
+    head = f"{first.verdict.value}: {len(group)} images of {where}"
     more = f" and {len(group) - _SHOWN} more (-o json names all)" if len(group) > _SHOWN else ""
     shown = group[:_SHOWN]
     if len({item.reason for item in group}) == 1:
