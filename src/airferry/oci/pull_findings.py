@@ -34,6 +34,7 @@ class Trouble(StrEnum):
     NO_SIGNATURE = "no-signature"
     BAD_SIGNATURE = "bad-signature"
     BAD_RULE = "bad-rule"
+    NOT_AN_IMAGE = "not-an-image"
     NOT_A_RELEASE = "not-a-release"
     UNSETTLED = "unsettled"
     """Throttled, a server error, a connection that breaks: asking again may give another answer."""

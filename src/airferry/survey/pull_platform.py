@@ -1,4 +1,4 @@
-"""Which image of a list nodes of a platform take, and whether an image that is no list is for them at all."""
+"""Which image of a list nodes of a platform take, and whether what they get is an image, and for them."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -27,6 +27,14 @@ def choose_instance(index: Manifest, platform: Platform) -> Digest | None:
     if index.media_type == mediatype.OCI_INDEX:
         return next((child.digest for child in index.children if child.platform is None), None)
     return None
+
+
+def may_be_image(manifest_type: str, config_type: str) -> bool:
+    """Whether nodes take a manifest with a configuration of this type for an image.
+
+    Source: containers/image, manifest: of OCI manifests those with OCI's own type, of Docker's all.
+    """
+    return manifest_type != mediatype.OCI_MANIFEST or config_type == mediatype.OCI_CONFIG
 
 
 def misfits(config: bytes, platforms: Iterable[Platform]) -> str | None:

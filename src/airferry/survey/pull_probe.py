@@ -26,12 +26,13 @@ from airferry.content.http.mirrored import Meeting
 from airferry.content.protocol import ContentSource
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, Verifier, mediatype
+from airferry.oci.descriptor import shortened
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.sigstore import MAX_CLAIM_BYTES, SIGNATURE_ANNOTATION, objection, signature_tag
 from airferry.openshift.cluster.wanted import SignatureDemand
-from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, misfits
+from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, may_be_image, misfits
 
 T = TypeVar("T")
 
@@ -178,8 +179,10 @@ class PullProbe:
                 below.failures.append(_failure(error, Trouble.NO_CHILD, words, has_credential=True))
         for manifest in images.values():
             await self._blobs(source, manifest, below)
-            if not root.is_index and not below.failures:
-                await self._fits(source, manifest, below)
+            if not below.failures:
+                # A list has said which platform its images are for, and nodes believe it.
+                platforms = () if root.is_index else self._settings.platforms
+                await self._configuration(source, manifest, platforms, below)
             if demand is not None:
                 below.signed.append(await self._signature(source, manifest.digest, image, demand, below))
         return below
@@ -223,18 +226,24 @@ class PullProbe:
 
         return await self._once((repository, source.insecure, blob.digest, blob.size_bytes), ask)
 
-    async def _fits(self, source: PullSource, manifest: Manifest, below: _Below) -> None:
-        """Read the configuration of an image that is for one platform alone: no list has said which."""
+    async def _configuration(
+        self, source: PullSource, manifest: Manifest, platforms: Sequence[Platform], below: _Below
+    ) -> None:
+        """Read an image's configuration, which nodes must understand, and which must be for all ``platforms``."""
         config = manifest.config
         if config is None:
             return
         where = source.reference.repository
+        if not may_be_image(manifest.media_type, config.media_type):
+            told = f"{where}: {manifest.digest} is no image but an artifact of type {shortened(config.media_type)}"
+            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, told))
+            return
         content = await self._content(source, config, MAX_CONFIG_BYTES)
         if isinstance(content, Failure):
             below.failures.append(content)
             return
         try:
-            objection = misfits(content, self._settings.platforms)
+            objection = misfits(content, platforms)
         except MalformedError as error:
             below.failures.append(Failure(Trouble.BAD_BLOB, f"{config.digest} at {where}: {error.message}"))
             return
