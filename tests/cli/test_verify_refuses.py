@@ -46,6 +46,18 @@ def test_a_pull_secret_for_nothing_may_be_given_for_an_open_mirror(world: World,
     assert run.code == 1 and "no-credential" in run.out, "installers want one, and it says that there are none"
 
 
+@pytest.mark.parametrize("text", ["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", "baseDomain: a\n"])
+def test_a_file_without_any_mirror_set_is_no_mirror_sets(text: str, tmp_path: Path) -> None:
+    file = written(tmp_path, text)
+    run = airferry("verify", "--release", "4.12.0", "--mirror-sets", file)
+    run.refused("malformed", f"{file} holds no mirror set", hint="oc get imagedigestmirrorsets")
+
+
+def test_a_certificate_that_is_broken_is_named_with_its_file(world: World, tmp_path: Path) -> None:
+    broken = written(tmp_path, "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n")
+    verify(world, "--ca", broken).refused("malformed", str(broken))
+
+
 OTHERS = {
     "a ConfigMap": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {}\n",
     "mirror sets": "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: a}\nspec: {}\n",

@@ -14,6 +14,7 @@ from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
+from airferry.openshift.cluster.trust_bundle import read_certificates
 from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
 
 
@@ -73,7 +74,7 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     if files.registries_conf is not None:
         rules = read_node_registries(files.registries_conf).rules
     else:
-        read = [parse_cluster_objects(read_text_file(file), str(file)) for file in files.mirror_sets]
+        read = [_read_mirror_sets(file) for file in files.mirror_sets]
         rules = node_config(join_objects([*read, config.objects])).rules
     auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
     if files.pull_secret is not None:
@@ -125,10 +126,20 @@ def _read_pull_secret(file: Path) -> AuthFile:
     return auth
 
 
-def _certificates(text: str, what: str) -> str:
-    if "-----BEGIN" not in text or "CERTIFICATE-----" not in text:
-        raise MalformedError(f"{what} holds no certificate", hint="it must be PEM: -----BEGIN CERTIFICATE-----")
+def _certificates(text: str, where: str) -> str:
+    """Return the text as it is: nodes pass over remarks. Raises MalformedError, naming ``where`` and line."""
+    read_certificates(text, where)
     return text
+
+
+def _read_mirror_sets(file: Path) -> ClusterObjects:
+    objects = parse_cluster_objects(read_text_file(file), str(file))
+    if not objects.mirror_sets and objects.image_config is None:
+        raise MalformedError(
+            f"{file} holds no mirror set and no image config",
+            hint="print them with: oc get imagedigestmirrorsets,imagetagmirrorsets,images.config -o yaml",
+        )
+    return objects
 
 
 def _read_install_config(file: Path) -> _InstallConfig:
