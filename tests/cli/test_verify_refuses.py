@@ -53,6 +53,15 @@ def test_a_file_without_any_mirror_set_is_no_mirror_sets(text: str, tmp_path: Pa
     run.refused("malformed", f"{file} holds no mirror set", hint="oc get imagedigestmirrorsets")
 
 
+@pytest.mark.parametrize("style", [">", "quoted"])
+def test_a_bundle_that_lost_its_lines_is_none_to_a_node(style: str, world: World, tmp_path: Path) -> None:
+    lines = world.mirror.authority.read_text().split("\n")
+    text = ">\n" + "".join(f"  {line}\n" for line in lines) if style == ">" else f'"{" ".join(lines)}"\n'
+    file = written(tmp_path, f"baseDomain: a\nadditionalTrustBundle: {text}")
+    run = airferry("verify", "--release", world.version, "--install-config", file)
+    run.refused("malformed", "additionalTrustBundle", "lost its lines", hint="additionalTrustBundle: |")
+
+
 def test_a_certificate_that_is_broken_is_named_with_its_file(world: World, tmp_path: Path) -> None:
     broken = written(tmp_path, "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n")
     verify(world, "--ca", broken).refused("malformed", str(broken))

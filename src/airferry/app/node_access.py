@@ -14,7 +14,7 @@ from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
-from airferry.openshift.cluster.trust_bundle import read_certificates
+from airferry.openshift.cluster.trust_bundle import is_intact, read_certificates
 from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
 
 
@@ -129,6 +129,11 @@ def _read_pull_secret(file: Path) -> AuthFile:
 def _certificates(text: str, where: str) -> str:
     """Return the text as it is: nodes pass over remarks. Raises MalformedError, naming ``where`` and line."""
     read_certificates(text, where)
+    if not is_intact(text):
+        raise MalformedError(
+            f"{where}: a certificate has lost its lines, and nodes do not read it",
+            hint="write `additionalTrustBundle: |` and each line of the PEM on its own",
+        )
     return text
 
 
