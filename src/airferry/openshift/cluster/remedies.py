@@ -51,6 +51,8 @@ class Remedies:
                 return "name the release image itself: a version, or a reference such as REPOSITORY:4.12.0-x86_64"
             case Trouble.BAD_SIGNATURE:
                 return f"pull by digest, and mirror the signature that was published: {self.command(wanted, attempt)}"
+            case Trouble.WRONG_PLATFORM if wanted.kind is not WantedKind.EXTRA:
+                return "take the release for that platform, or that for several (--arch multi), or another --platform"
             case Trouble.NO_PLATFORM | Trouble.WRONG_PLATFORM:
                 return "mirror the image for that platform, or give the --platform that the nodes have"
             case Trouble.NO_MANIFEST if wanted.is_sought:
