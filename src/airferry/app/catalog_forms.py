@@ -34,11 +34,15 @@ class CatalogForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CatalogFiles:
-    """A catalog on a disk: ``path`` is a folder or a file; ``image`` is the bundle image that it was unpacked from."""
+    """A catalog on a disk: ``path`` is a folder or a file; ``image`` is the bundle image that it was unpacked from.
+
+    ``shown`` is what errors call an index in SQLite, by default its path.
+    """
 
     path: Path
     form: CatalogForm
     image: str = ""
+    shown: str = ""
 
     def metas(self, findings: list[Finding], *, with_manifests: bool = False) -> Iterator[Meta]:
         """Yield its documents; what had to be left out is added to ``findings``. Blocks while it reads.
@@ -52,7 +56,8 @@ class CatalogFiles:
                     return read_metas(read_blocks(self.path), self.path.name)
                 return folder_metas(self.path, findings)
             case CatalogForm.DATABASE:
-                return database_file_metas(self.path, findings, with_manifests=with_manifests)
+                shown = self.shown or str(self.path)
+                return database_file_metas(self.path, findings, shown=shown, with_manifests=with_manifests)
             case CatalogForm.BUNDLES:
                 folders = [self.path] if is_bundle(self.path) else bundle_folders(self.path)
                 return bundle_folder_metas(folders, findings, image=self.image, with_manifests=with_manifests)

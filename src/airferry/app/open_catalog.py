@@ -16,9 +16,11 @@ from airferry.app.catalog_forms import CatalogFiles, CatalogForm, catalog_files
 from airferry.app.image_config import read_image_config
 from airferry.app.places import Places
 from airferry.app.release_image import choose_child
+from airferry.content.errors import UnsafeArchiveError
 from airferry.content.layout import LayoutPlace
 from airferry.content.unpack import extract_file
 from airferry.content.unpack_magic import names_by_magic
+from airferry.content.unpack_names import clean_name
 from airferry.content.unpack_select import PathMapping
 from airferry.content.unpack_tree import ExtractOptions, extract_tree
 from airferry.errors import MalformedError, UsageError
@@ -163,7 +165,7 @@ async def _unpack(image: CatalogImage, places: Places, folder: Path) -> tuple[Ca
 
 
 async def _unpack_folder(image: CatalogImage, places: Places, inside: str, folder: Path) -> tuple[str, ...]:
-    mapping = PathMapping.parse(f"{inside.rstrip('/')}/:{folder}")
+    mapping = PathMapping(_inside(image, inside), None, folder)
     repository = image.reference.repository
     source = places.source(repository.place)
     options = ExtractOptions(confirm=True)
@@ -173,11 +175,18 @@ async def _unpack_folder(image: CatalogImage, places: Places, inside: str, folde
 
 async def _unpack_database(image: CatalogImage, places: Places, inside: str, folder: Path) -> CatalogFiles:
     repository = image.reference.repository
-    # Its own name, for errors, as far as it is one.
-    file = folder / (Path(inside).name or "index.db")
+    name, file = _inside(image, inside), folder / "index.db"
     with file.open("wb") as opened:
-        await extract_file(places.source(repository.place), repository.path, image.manifest, inside, opened.write)
-    return CatalogFiles(file, CatalogForm.DATABASE)
+        await extract_file(places.source(repository.place), repository.path, image.manifest, name, opened.write)
+    return CatalogFiles(file, CatalogForm.DATABASE, shown=f"/{name} of {image.asked}")
+
+
+def _inside(image: CatalogImage, path: str) -> str:
+    """Return a path that a label says, relative to the image's root. Raises MalformedError."""
+    try:
+        return clean_name(path)
+    except UnsafeArchiveError as error:
+        raise MalformedError(f"a label of {image.asked} leads out of the image: {path!r}") from error
 
 
 def _parse_reference(text: str, tree: Path | None) -> Reference:

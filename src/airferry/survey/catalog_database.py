@@ -49,27 +49,30 @@ def is_database(file: Path) -> bool:
         return opened.read(len(HEADER)) == HEADER
 
 
-def database_file_metas(file: Path, findings: list[Finding], *, with_manifests: bool = False) -> Iterator[Meta]:
+def database_file_metas(
+    file: Path, findings: list[Finding], *, shown: str = "", with_manifests: bool = False
+) -> Iterator[Meta]:
     """Yield the documents that the index in ``file`` stands for. Blocks while it reads.
 
-    Raises MalformedError, with the file's name, for what is no index of operators or is damaged.
+    Raises MalformedError for what is no index of operators or is damaged; errors call it ``shown``, or by its path.
     """
+    name = shown or str(file)
     if not is_database(file):
-        raise MalformedError(f"{file} is not a SQLite database", hint="an index of operators is named such as index.db")
-    with _opened(file) as connection:
+        raise MalformedError(f"{name} is not a SQLite database", hint="an index of operators is named such as index.db")
+    with _opened(file, name) as connection:
         kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
         missing = [table for table in REQUIRED_TABLES if kinds.get(table) != "table"]
         if missing:
-            raise MalformedError(f"{file} is not an index of operators: it has no table {', '.join(missing)}")
+            raise MalformedError(f"{name} is not an index of operators: it has no table {', '.join(missing)}")
         small = [table for table in (*REQUIRED_TABLES[:-1], *OTHER_TABLES) if kinds.get(table) == "table"]
-        tables = DatabaseTables(file.name, {table: tuple(_rows(connection, table, file)) for table in small})
+        tables = DatabaseTables(name, {table: tuple(_rows(connection, table, name)) for table in small})
         yield from database_metas(
-            tables, _rows(connection, "operatorbundle", file), findings, with_manifests=with_manifests
+            tables, _rows(connection, "operatorbundle", name), findings, with_manifests=with_manifests
         )
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path, name: str) -> Iterator[sqlite3.Connection]:
     steps = 0
 
     def count() -> bool:
@@ -86,16 +89,16 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
             connection.set_progress_handler(count, _STEPS)
             connection.execute("PRAGMA trusted_schema = OFF")
             yield connection
-    except sqlite3.Error as error:
-        raise MalformedError(f"{file} is not an index that can be read: {error}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for names in a damaged schema
+        raise MalformedError(f"{name} is not an index that can be read: {error}") from error
 
 
-def _rows(connection: sqlite3.Connection, table: str, file: Path) -> Iterator[Row]:
+def _rows(connection: sqlite3.Connection, table: str, name: str) -> Iterator[Row]:
     cursor = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608  # a name of our own table above
     columns = [column[0].lower() for column in cursor.description]
     lacking = _COLUMNS[table] - set(columns)
     if lacking:
-        raise MalformedError(f"{file} is not an index of operators: {table} has no column {', '.join(sorted(lacking))}")
+        raise MalformedError(f"{name} is not an index of operators: {table} has no column {', '.join(sorted(lacking))}")
     for row in cursor:
         yield dict(zip(columns, map(_text, row), strict=True))
 
