@@ -148,7 +148,7 @@ async def test_an_image_that_is_no_catalog_is_refused(
 
 
 async def test_a_layout_whose_manifest_was_edited_is_named() -> None:
-    with pytest.raises(DamagedError, match="3986c6e0.* does not match its name"):
+    with pytest.raises(DamagedError, match=r"3986c6e0.* does not match its name"):
         await read(f"oci://{DATA / 'rotten-layout'}")
 
 
