@@ -84,19 +84,25 @@ async def test_layers_whiteouts_and_links_are_seen_as_a_container_sees_them(tmp_
     top = tar(
         member("configs/replaced/c.yaml", PACKAGE % b"new"),
         hardlink("configs/hard.yaml", "data/hard.yaml"),
-        symlink("configs/soft.yaml", "replaced/../shared.yaml"),
-        member("configs/shared.yaml", PACKAGE % b"shared"),
+        symlink("configs/soft.yaml", "replaced/../common.yaml"),
+        member("configs/common.yaml", PACKAGE % b"common"),
         symlink("configs/out.yaml", "/etc/passwd"),
         member("data/hard.yaml", PACKAGE % b"hard"),
         member("etc/passwd", b"root"),
     )
     Layout(tmp_path / "layout").add([gzipped(lowest), zstd(middle), top], {CONFIGS: "configs/"})
     catalog, _ = await read(f"oci://{tmp_path}/layout")
-    assert list(catalog.packages) == ["hard", "kept", "new", "shared"]
+    assert list(catalog.packages) == ["common", "hard", "kept", "new"]
     assert [(item.code, "out.yaml" in item.what) for item in catalog.findings] == [
         (FindingCode.DUPLICATE, False),
         (FindingCode.LEFT_OUT, True),
     ]
+
+
+async def test_a_folder_of_documents_may_be_a_link(tmp_path: Path) -> None:
+    lower = tar(symlink("opt/here", "../srv"), symlink("configs", "/opt/here/catalog"))
+    Layout(tmp_path / "layout").add([lower, tar(member("srv/catalog/c.yaml", PACKAGE % b"a"))], {CONFIGS: "/configs"})
+    assert await names(f"oci://{tmp_path}/layout") == ["a"]
 
 
 async def test_a_layout_needs_a_tag_only_where_it_holds_several_images(tmp_path: Path) -> None:
@@ -128,6 +134,7 @@ async def test_other_forms_are_told_by_what_a_folder_holds(tmp_path: Path) -> No
         ([tar(member("a", b"b"))], {DATABASE: "/index.db"}, "has no file 'index.db'"),
         ([tar(member("index.db", b"b"))], {DATABASE: "/index.db"}, "/index.db of oci://"),
         ([tar(symlink("index.db", "index.db"))], {DATABASE: "/index.db"}, "links in the layers lead in a circle"),
+        ([tar(symlink("configs", "b"), symlink("b", "configs"))], {CONFIGS: "/configs"}, "lead in a circle"),
         ([tar(folder("index.db"))], {DATABASE: "/index.db"}, "has no file"),
         ([tar(member("a", b"b"))], {CONFIGS: ""}, "a, document 1 is not an object"),
         ([tar(member("a", b"b"))], {CONFIGS: "/a\x00b"}, "a label of oci://"),

@@ -131,6 +131,13 @@ def test_a_registry_that_nobody_answers_at_is_a_gap_not_the_end(tmp_path: Path) 
     run.left_gaps("lab/bundle:v1 of app cannot be read")
 
 
+def test_a_catalog_on_a_disk_is_listed(lab: OurRegistry, tmp_path: Path) -> None:
+    disk = ("file://lab/catalog:v1", "--dir", tmp_path, "--insecure")
+    airferry("image", "copy", f"{lab.host}/lab/catalog:v1", *disk).done()
+    run = airferry("catalog", "list", *disk).done()
+    assert [line.split()[0] for line in run.out.splitlines()[-2:]] == ["app", "other"]
+
+
 def test_json_is_stable_and_has_the_findings(lab: OurRegistry) -> None:
     run = airferry("catalog", "list", f"{lab.host}/lab/catalog:v1", "--insecure", "-o", "json").done()
     (listed,) = as_json(run)["catalogs"]

@@ -16,11 +16,11 @@ from airferry.app.catalog_forms import CatalogFiles, CatalogForm, catalog_files
 from airferry.app.image_config import read_image_config
 from airferry.app.places import Places
 from airferry.app.release_image import choose_child
-from airferry.content.errors import UnsafeArchiveError
+from airferry.content.errors import NotFoundError, UnsafeArchiveError
 from airferry.content.layout import LayoutPlace
 from airferry.content.unpack import extract_file
-from airferry.content.unpack_magic import names_by_magic
 from airferry.content.unpack_names import clean_name
+from airferry.content.unpack_search import follow_links, names_by_magic
 from airferry.content.unpack_select import PathMapping
 from airferry.content.unpack_tree import ExtractOptions, extract_tree
 from airferry.errors import MalformedError, UsageError
@@ -165,12 +165,22 @@ async def _unpack(image: CatalogImage, places: Places, folder: Path) -> tuple[Ca
 
 
 async def _unpack_folder(image: CatalogImage, places: Places, inside: str, folder: Path) -> tuple[str, ...]:
-    mapping = PathMapping(_inside(image, inside), None, folder)
-    repository = image.reference.repository
+    name, repository, manifest = _inside(image, inside), image.reference.repository, image.manifest
     source = places.source(repository.place)
     options = ExtractOptions(confirm=True)
-    done = await extract_tree(source, repository.path, image.manifest, [mapping], image.manifest.layers, options)
-    return done.notes
+
+    async def unpacked(name: str) -> tuple[str, ...]:
+        mapping = PathMapping(name, None, folder)
+        return (await extract_tree(source, repository.path, manifest, [mapping], manifest.layers, options)).notes
+
+    try:
+        return await unpacked(name)
+    except NotFoundError:
+        # Where nothing is below that name, it may be a link; to look for one first would read every layer twice.
+        real = await follow_links(source, repository.path, manifest, name)
+        if real == name:
+            raise
+        return await unpacked(real)
 
 
 async def _unpack_database(image: CatalogImage, places: Places, inside: str, folder: Path) -> CatalogFiles:
