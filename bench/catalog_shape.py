@@ -50,12 +50,6 @@ def _renamed(document: dict[str, Any], number: int) -> dict[str, Any]:
 def _text(document: dict[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(document, indent=4) + "\n"
-    from io import StringIO
+    import yaml
 
-    from ruamel.yaml import YAML
-
-    yaml, out = YAML(typ="safe"), StringIO()
-    yaml.default_flow_style = False
-    yaml.explicit_start = True
-    yaml.dump(document, out)
-    return out.getvalue()
+    return str(yaml.dump(document, Dumper=yaml.CSafeDumper, explicit_start=True, sort_keys=False))

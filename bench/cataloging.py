@@ -1,4 +1,4 @@
-"""C1: reading a catalog of 5,000 bundles, as JSON and as YAML; and growth: three sizes."""
+"""P13: reading a catalog of 5,000 bundles, as JSON and as YAML; and growth: three sizes."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def cataloging(folder: Path) -> list[Row]:
     shown = ", ".join(f"{bundles}: {cpu:.2f} CPU s, {peak:.0f} MiB" for bundles, (_, cpu, peak) in growth.items())
     return [
         Row(
-            "C1",
+            "P13",
             f"read a catalog of 5,000 bundles, {written[5000]:.0f} MB of JSON",
             f"{seconds:.2f} s, {mib:.0f} MiB",
             "",
@@ -38,7 +38,7 @@ def cataloging(folder: Path) -> list[Row]:
             seconds < 10 and mib <= 400,
         ),
         Row(
-            "C1",
+            "P13",
             f"read a catalog of 1,000 bundles, {yaml_mb:.0f} MB of YAML",
             f"{yaml_seconds:.2f} s, {yaml_mib:.0f} MiB",
             "",

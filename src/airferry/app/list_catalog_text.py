@@ -16,6 +16,7 @@ _FORMS = {
     CatalogForm.PACKAGES: "package manifests of an app registry",
 }
 _MAX_FINDINGS = 20
+_MAX_HEADS = 2  # a sound channel has one
 
 
 def catalogs_text(listed: Sequence[ListedCatalog], *, in_full: bool) -> str:
@@ -119,8 +120,9 @@ def _channel_text(channel: Channel, package: Package) -> str:
 
 
 def _newest(channel: Channel, package: Package) -> str:
-    versions = (package.bundles[name].version if name in package.bundles else name for name in heads(channel))
-    return ", ".join(filter(None, versions)) or "-"
+    versions = [package.bundles[name].version if name in package.bundles else name for name in heads(channel)]
+    more = f" and {len(versions) - _MAX_HEADS} more" if len(versions) > _MAX_HEADS else ""
+    return ", ".join(filter(None, versions[:_MAX_HEADS])) + more or "-"
 
 
 def _sizes(package: Package, item: ListedCatalog) -> tuple[str, ...]:

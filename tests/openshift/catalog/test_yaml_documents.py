@@ -52,6 +52,7 @@ def read(text: str | bytes) -> list[object]:
         ("=", "="),
         ("v1.2.3", "v1.2.3"),
         ("sha256:00", "sha256:00"),
+        ("{image: q.io/a:1, name: b?c}", {"image": "q.io/a:1", "name": "b?c"}),
     ],
 )
 def test_a_plain_scalar_means_what_it_means_to_opm(text: str, value: object) -> None:

@@ -6,13 +6,13 @@ text. What a file may ask of us is bounded: how deep it nests, and how much its 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
-from _ruamel_yaml import CParser
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
@@ -22,18 +22,19 @@ from ruamel.yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
-    StreamEndEvent,
 )
 
 from airferry.errors import MalformedError
 
+# PyYAML's libyaml is the newest there is; the older one in ruamel.yaml refuses images in {image: q.io/a:1}.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH: Final = 200
 """Levels of lists and objects in one document; catalogs have about ten, and CRDs in them some forty."""
 MAX_ALIASED_VALUES: Final = 100_000
 """Values that the aliases of one document may stand for, all unfolded."""
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_VALUES: Final = 1_000_000
-"""Values in one document; a bundle with all its manifests has some tens of thousands."""
+"""Values in one document, lists and objects counted twice; a bundle with all its manifests has some ten thousand."""
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
@@ -53,13 +54,13 @@ def read_yaml(blocks: Iterable[bytes], file: str) -> Iterator[Any]:
     number = 1
     try:
         source = _Blocks(blocks, file)
-        parser = CParser(source)
-        while not isinstance(event := parser.get_event(), StreamEndEvent):
+        events = yaml.parse(source, _LOADER)
+        for event in events:
             if isinstance(event, DocumentStartEvent):
                 source.begin(number)
-                yield _Document(parser.get_event, file, number).value()
+                yield _Document(events, file, number).value()
                 number += 1
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).split("\n", 1)[0]
@@ -78,12 +79,13 @@ class _Blocks:
     def begin(self, number: int) -> None:
         self._number, self._left = number, MAX_DOCUMENT_BYTES
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:
                 return b""
             self._rest = memoryview(block)
+        size = size if size > 0 else len(self._rest)
         taken, self._rest = self._rest[:size], self._rest[size:]
         self._left -= len(taken)
         if self._left < 0:
@@ -106,8 +108,8 @@ class _Open:
 class _Document:
     """One document, built without recursion: depth is ours to bound, not the interpreter's."""
 
-    def __init__(self, next_event: Callable[[], Event], file: str, number: int) -> None:
-        self._next = next_event
+    def __init__(self, events: Iterator[Event], file: str, number: int) -> None:
+        self._events = events
         self._where = f"{file}, document {number}"
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._unfolded = 0
@@ -116,8 +118,8 @@ class _Document:
         """Return the document's value; its last event is taken."""
         stack: list[_Open] = []
         result: Any = None
-        for _ in range(MAX_VALUES):
-            event = self._next()
+        event: Event = DocumentStartEvent()
+        for event in islice(self._events, MAX_VALUES):
             size = 1
             if isinstance(event, ScalarEvent):
                 value = event.value if event.style else self._plain(event)
@@ -180,7 +182,8 @@ class _Document:
         return value, size
 
     def _refusal(self, event: Event, what: str) -> MalformedError:
-        return MalformedError(f"{self._where} is no catalog's YAML at line {event.start_mark.line + 1}: it {what}")
+        line = event.start_mark.line + 1 if event.start_mark is not None else 1
+        return MalformedError(f"{self._where} is no catalog's YAML at line {line}: it {what}")
 
 
 def plain_value(text: str) -> Any:
