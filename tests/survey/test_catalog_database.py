@@ -130,12 +130,47 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
         (["DROP TABLE channel_entry"], "has no table channel_entry"),
         (["DROP TABLE channel", f"CREATE VIEW channel AS {ENDLESS.format('name')}"], "has no table channel"),
         (["DROP TABLE package", "CREATE TABLE package (other)"], "package has no column name"),
-        (["CREATE TABLE api_provider2 (a)", "DROP TABLE properties", "CREATE TABLE properties (type)"], "properties"),
+        (
+            ["DROP TABLE properties", "CREATE TABLE properties (type)"],
+            "properties has no column operatorbundle_name, value",
+        ),
+        (
+            ["DROP TABLE package", "CREATE TABLE package (name, x AS (hex(zeroblob(30000000))), default_channel)"],
+            "package has columns that are computed",
+        ),
     ],
 )
 def test_what_is_no_index_is_refused_by_name(tmp_path: Path, statements: list[str], problem: str) -> None:
     with pytest.raises(MalformedError, match=rf"index\.db is not an index of operators: .*{problem}"):
         read(changed(NEW, tmp_path, *statements))
+
+
+def test_pages_that_lead_to_the_same_page_over_and_over_are_no_hang(tmp_path: Path) -> None:
+    file = changed(NEW, tmp_path)
+    with closing(sqlite3.connect(file)) as connection:
+        ((root,), (size,)) = (
+            connection.execute(query).fetchone()
+            for query in ("SELECT rootpage FROM sqlite_master WHERE name = 'related_image'", "PRAGMA page_size")
+        )
+    content = bytearray(file.read_bytes())
+    leaf, pages = content[(root - 1) * size : root * size], len(content) // size
+    # Four levels of pages, each of which leads hundreds of times to the one below: billions of rows.
+    levels = [_page_of(pages + number + 1, size) for number in range(1, 4)]
+    content[(root - 1) * size : root * size] = _page_of(pages + 1, size)
+    content[28:32] = (pages + 4).to_bytes(4, "big")
+    file.write_bytes(content + b"".join(levels) + leaf)
+    with pytest.raises(MalformedError, match="more rows than it has room for"):
+        read(file)
+
+
+def _page_of(child: int, size: int) -> bytes:
+    """Return an interior page of a table, all of whose cells lead to ``child``."""
+    count = (size - 12) // 7
+    first = size - 5 * count
+    pointers = b"".join((first + 5 * cell).to_bytes(2, "big") for cell in range(count))
+    head = b"\x05\0\0" + count.to_bytes(2, "big") + first.to_bytes(2, "big") + b"\0" + child.to_bytes(4, "big")
+    cells = (child.to_bytes(4, "big") + b"\x01") * count
+    return (head + pointers).ljust(first, b"\0") + cells
 
 
 @pytest.mark.parametrize("size", [0, 15, 16, 100, 4096, 60_000])

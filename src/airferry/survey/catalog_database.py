@@ -1,7 +1,8 @@
 """Indexes of operators in SQLite, read only: nothing is ever written beside them.
 
-An index comes from strangers: its tables must be tables, a statement may only take so many steps, a value only so
-many bytes, and the schema may not call functions.
+An index comes from strangers: its tables must be tables and their columns stored ones, since views and computed columns
+run what the schema says; there are no more rows than the file has room for, since pages may lead to each other over
+and over; and a value has only so many bytes.
 """
 
 import sqlite3
@@ -26,9 +27,8 @@ from airferry.openshift.catalog.metas import Meta
 HEADER: Final = b"SQLite format 3\x00"
 """The first bytes of every SQLite database."""
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
-_STEPS: Final = 1_000_000
-_MAX_STEPS: Final = 500
-"""How many million steps of SQLite's machine the whole reading may take; a real index of 100 MB takes under ten."""
+_ROW_BYTES: Final = 6
+"""The least that a row takes in a file: a cell of four bytes, and two for where it is."""
 _COLUMNS: Final = {
     "package": {"name"},
     "channel": {"name", "package_name"},
@@ -60,47 +60,51 @@ def database_file_metas(
     if not is_database(file):
         raise MalformedError(f"{name} is not a SQLite database", hint="an index of operators is named such as index.db")
     with _opened(file, name) as connection:
+        rows = _Rows(connection, name, file.stat().st_size // _ROW_BYTES)
         kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
         missing = [table for table in REQUIRED_TABLES if kinds.get(table) != "table"]
         if missing:
             raise MalformedError(f"{name} is not an index of operators: it has no table {', '.join(missing)}")
         small = [table for table in (*REQUIRED_TABLES[:-1], *OTHER_TABLES) if kinds.get(table) == "table"]
-        tables = DatabaseTables(name, {table: tuple(_rows(connection, table, name)) for table in small})
-        yield from database_metas(
-            tables, _rows(connection, "operatorbundle", name), findings, with_manifests=with_manifests
-        )
+        tables = DatabaseTables(name, {table: tuple(rows.of(table)) for table in small})
+        yield from database_metas(tables, rows.of("operatorbundle"), findings, with_manifests=with_manifests)
 
 
 @contextmanager
 def _opened(file: Path, name: str) -> Iterator[sqlite3.Connection]:
-    steps = 0
-
-    def count() -> bool:
-        nonlocal steps
-        steps += 1
-        return steps > _MAX_STEPS
-
     try:
         # immutable: no lock, no journal, nothing written beside it, also where the folder cannot be written to.
         address = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
             connection.text_factory = lambda content: content.decode("utf-8", "replace")
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
-            connection.set_progress_handler(count, _STEPS)
             connection.execute("PRAGMA trusted_schema = OFF")
             yield connection
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for names in a damaged schema
         raise MalformedError(f"{name} is not an index that can be read: {error}") from error
 
 
-def _rows(connection: sqlite3.Connection, table: str, name: str) -> Iterator[Row]:
-    cursor = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608  # a name of our own table above
-    columns = [column[0].lower() for column in cursor.description]
-    lacking = _COLUMNS[table] - set(columns)
-    if lacking:
-        raise MalformedError(f"{name} is not an index of operators: {table} has no column {', '.join(sorted(lacking))}")
-    for row in cursor:
-        yield dict(zip(columns, map(_text, row), strict=True))
+class _Rows:
+    """Reads tables, at most so many rows in all."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, most: int) -> None:
+        self._connection = connection
+        self._name = name
+        self._left = most
+
+    def of(self, table: str) -> Iterator[Row]:
+        """Yield a table's rows. Raises MalformedError when it lacks what every generation has."""
+        described = self._connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
+        columns = [column.lower() for column, hidden in described if not hidden]
+        lacking = _COLUMNS[table] - set(columns)
+        if lacking or len(columns) < len(described):
+            what = f"no column {', '.join(sorted(lacking))}" if lacking else "columns that are computed"
+            raise MalformedError(f"{self._name} is not an index of operators: {table} has {what}")
+        for row in self._connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608  # a name of our own table above
+            self._left -= 1
+            if self._left < 0:
+                raise MalformedError(f"{self._name} is damaged: it has more rows than it has room for")
+            yield dict(zip(columns, map(_text, row), strict=True))
 
 
 def _text(value: Any) -> str:
