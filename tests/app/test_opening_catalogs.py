@@ -94,7 +94,7 @@ async def test_layers_whiteouts_and_links_are_seen_as_a_container_sees_them(tmp_
     catalog, _ = await read(f"oci://{tmp_path}/layout")
     assert list(catalog.packages) == ["common", "hard", "kept", "new"]
     assert [(item.code, "out.yaml" in item.what) for item in catalog.findings] == [
-        (FindingCode.DUPLICATE, False),
+        (FindingCode.DUPLICATE_NAME, False),
         (FindingCode.LEFT_OUT, True),
     ]
 

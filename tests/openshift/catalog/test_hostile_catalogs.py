@@ -172,9 +172,9 @@ def test_of_things_that_are_there_twice_the_first_counts_and_both_places_are_tol
         1,
     )
     assert [(item.code, item.where, item.bundle) for item in catalog.findings] == [
-        (FindingCode.DUPLICATE, "c.json, document 5", "x"),
-        (FindingCode.DUPLICATE, "c.json, document 6", ""),
-        (FindingCode.DUPLICATE, "c.json, document 7", ""),
+        (FindingCode.DUPLICATE_NAME, "c.json, document 5", "x"),
+        (FindingCode.DUPLICATE_NAME, "c.json, document 6", ""),
+        (FindingCode.DUPLICATE_NAME, "c.json, document 7", ""),
     ]
     assert "the first counts: c.json, document 3" in catalog.findings[0].what
 

@@ -12,7 +12,7 @@ class FindingCode(StrEnum):
     MALFORMED_IMAGE = "malformed-image"
     IMAGE_BY_TAG = "image-by-tag"
     MALFORMED_ENTRY = "malformed-entry"
-    DUPLICATE = "duplicate"
+    DUPLICATE_NAME = "duplicate-name"
     LEFT_OUT = "left-out"
 
 

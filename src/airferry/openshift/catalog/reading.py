@@ -78,7 +78,7 @@ class CatalogReader:
         kind = meta.schema.removeprefix("olm.")
         what = f"the {kind} {meta.name!r} is there twice, and the first counts: {first}"
         bundle = meta.name if kind == "bundle" else ""
-        self._findings.append(Finding(FindingCode.DUPLICATE, meta.where, what, meta.package, bundle))
+        self._findings.append(Finding(FindingCode.DUPLICATE_NAME, meta.where, what, meta.package, bundle))
         return True
 
     def _bundle(self, meta: Meta) -> Bundle:
