@@ -93,3 +93,11 @@ def test_one_broken_bundle_among_many_is_told(tmp_path: Path) -> None:
     catalog, findings = bundles(tmp_path / "bundles")
     assert list(catalog.packages["etcd"].bundles) == ["etcdoperator.v0.9.2"]
     assert [(item.code, "does not say its package" in item.what) for item in findings] == [(FindingCode.LEFT_OUT, True)]
+
+
+def test_a_crd_that_no_manifest_brings_is_told(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "bundles" / "etcd.0.9.2", tmp_path / "etcd")
+    (tmp_path / "etcd" / "manifests" / "etcdbackup.crd.yaml").unlink()
+    _, findings = bundles(tmp_path)
+    assert [(item.code, item.bundle) for item in findings] == [(FindingCode.MALFORMED_ENTRY, "etcdoperator.v0.9.2")]
+    assert "etcdbackups.etcd.database.coreos.com/v1beta2" in findings[0].what

@@ -49,7 +49,8 @@ async def catalog_sizes(packages: Iterable[Package], places: Places, narrator: N
     packages = tuple(packages)
     wanted = {package.name: (_images(_heads(package)), _images(package.bundles.values())) for package in packages}
     parsed, failures = _parse(image for _, images in wanted.values() for image in images)
-    narrator.phase("reading manifests", steps=len(parsed))
+    # How many there are below lists is not known before they are read.
+    narrator.phase(f"reading manifests of {len(parsed)} images")
     requests = {image: CopyRequest(reference, reference.repository, (), image) for image, reference in parsed.items()}
 
     def read(manifest: Manifest) -> None:

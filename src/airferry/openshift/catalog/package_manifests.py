@@ -92,6 +92,9 @@ def bundle_metas(
     for bundle, image in bundles:
         packages.setdefault(bundle.package, []).append(bundle)
         findings += bundle.findings
+        if missing := bundle.missing_crds():
+            what = f"no manifest brings {', '.join(missing)}, which the bundle calls its own; opm refuses it"
+            findings.append(Finding(FindingCode.MALFORMED_ENTRY, bundle.where, what, bundle.package, bundle.name))
         yield _bundle_meta(bundle, bundle.package, image, with_manifests)
         if not bundle.channels:
             what = "the bundle names no channel, so none has it"
