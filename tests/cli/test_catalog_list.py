@@ -78,6 +78,7 @@ def test_an_overview_has_a_line_for_each_package() -> None:
         ["kairos-operator", "candidate-v2", "2.2.0", "1"],
         ["multicluster-global-hub-operator", "release-1.7", "1.7.0", "4"],
     ]
+    assert first.splitlines()[-3].endswith("  AWS Load Balancer Operator")  # in a manifest, in base64
     assert "index in SQLite" in second and second.splitlines()[-1].split() == [
         "etcd",
         "alpha",
