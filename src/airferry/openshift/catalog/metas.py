@@ -125,27 +125,7 @@ def _refuse_constant(word: str) -> None:
     raise json.JSONDecodeError(f"{word} is not JSON", "", 0)
 
 
-class _Blocks:
-    """Blocks of bytes as the file that the YAML reader wants."""
-
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks = iter(blocks)
-
-    def read(self, size: int = -1) -> bytes:
-        return next(self._blocks, b"")
-
-
 def _yaml_documents(blocks: Iterable[bytes], file: str) -> Iterator[tuple[Any, str]]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from airferry.openshift.catalog.yaml_documents import read_yaml
 
-    number = 1
-    try:
-        for value in YAML(typ="safe").load_all(_Blocks(blocks)):
-            yield value, ""
-            number += 1
-    except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-        raise MalformedError(f"{file}, document {number} is not YAML{line}: {problem}") from error
+    return ((value, "") for value in read_yaml(blocks, file))
