@@ -17,7 +17,7 @@ from airferry.openshift.catalog.tar_stream import TarFile, tar_stream
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _LEVEL: Final = 6
 _RAW_DEFLATE: Final = -15
-_FOLDER_MODE: Final = 0o755
+FOLDER_MODE: Final = 0o755
 _SHARED: Final = {"tmp": 0o1777, "var/tmp": 0o1777}
 """Folders that every user may write to. A layer that names them with another mode takes that away from all of them,
 and opm, which runs under a user that nobody knew before, cannot make its temporary cache."""
@@ -54,10 +54,15 @@ def catalog_layer(packages: Mapping[str, bytes], plan: LayerPlan, *, mtime_s: in
     Folders and files are root's and readable by all: catalogs are served by users that nobody knows before.
     Raises UnsupportedError where ``configs`` or ``cache`` is no folder of its own.
     """
+    return pack(_entries(packages, plan), mtime_s=mtime_s)
+
+
+def pack(entries: Iterable[TarFile], *, mtime_s: int = 0) -> Layer:
+    """Return the layer of ``entries``, in their order."""
     content = bytearray(_GZIP_HEADER)
     plain, checksum, plain_bytes = hashlib.sha256(), 0, 0
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE, 8, zlib.Z_DEFAULT_STRATEGY)
-    for piece in tar_stream(_entries(packages, plan), mtime_s=mtime_s):
+    for piece in tar_stream(entries, mtime_s=mtime_s):
         plain.update(piece)
         checksum = zlib.crc32(piece, checksum)
         plain_bytes += len(piece)
@@ -77,17 +82,17 @@ def image_folder(path: str) -> str:
 
 def _entries(packages: Mapping[str, bytes], plan: LayerPlan) -> Iterator[TarFile]:
     configs = image_folder(plan.configs)
-    folders: dict[str, None] = dict.fromkeys(_with_parents(configs))
+    folders: dict[str, None] = dict.fromkeys(with_parents(configs))
     gone = []
     if plan.on_top:
         gone.append(f"{configs}/.wh..wh..opq")
         if plan.cache is not None:
             parent, _, name = image_folder(plan.cache).rpartition("/")
             if not f"{configs}/".startswith(f"{parent}/{name}/".lstrip("/")):
-                folders |= dict.fromkeys(_with_parents(parent))
+                folders |= dict.fromkeys(with_parents(parent))
                 gone.append(f"{parent}/.wh.{name}".lstrip("/"))
     for folder in sorted(folders):
-        yield TarFile(f"{folder}/", None, _SHARED.get(folder, _FOLDER_MODE))
+        yield TarFile(f"{folder}/", None, _SHARED.get(folder, FOLDER_MODE))
     for path in sorted(gone):
         yield TarFile(path)
     yield from _files(packages, configs)
@@ -95,10 +100,11 @@ def _entries(packages: Mapping[str, bytes], plan: LayerPlan) -> Iterator[TarFile
 
 def _files(packages: Mapping[str, bytes], configs: str) -> Iterator[TarFile]:
     for package in sorted(packages):
-        yield TarFile(f"{configs}/{package}/", None, _FOLDER_MODE)
+        yield TarFile(f"{configs}/{package}/", None, FOLDER_MODE)
         yield TarFile(f"{configs}/{package}/catalog.json", packages[package])
 
 
-def _with_parents(folder: str) -> Iterable[str]:
+def with_parents(folder: str) -> Iterable[str]:
+    """Return the folders on the way to ``folder``, and it, from the top down."""
     parts = [part for part in folder.split("/") if part]
     return ("/".join(parts[: length + 1]) for length in range(len(parts)))

@@ -134,20 +134,35 @@ def put_on_top(below: Below, layer: Layer, wanted: Wanted) -> BuiltImage:
 
 def from_nothing(layer: Layer, wanted: Wanted, architecture: str) -> BuiltImage:
     """Return an image that holds ``layer`` and nothing else: no program, so the same for any architecture."""
-    created = wanted.created or _LONG_AGO
+    labels = {**wanted.labels, CONFIGS_LABEL: wanted.configs}
+    return image_of_files(layer, labels, architecture, created=wanted.created, annotations=wanted.labels)
+
+
+def image_of_files(
+    layer: Layer,
+    labels: Mapping[str, str],
+    architecture: str,
+    *,
+    created: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> BuiltImage:
+    """Return an OCI image that holds ``layer`` and nothing else."""
+    created = created or _LONG_AGO
     raw_config = _compact(
         {
             "created": created,
             "architecture": architecture,
             "os": "linux",
-            "config": {"Labels": {**wanted.labels, CONFIGS_LABEL: wanted.configs}},
+            "config": {"Labels": dict(labels)},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
             "history": [{"created": created, "created_by": "airferry catalog build"}],
         }
     )
     config = _fields(mediatype.OCI_CONFIG, raw_config)
     layers = [_fields(mediatype.OCI_LAYER_GZIP, layer.content)]
-    raw = _manifest_fields(mediatype.OCI_MANIFEST, config, layers) | {"annotations": dict(wanted.labels)}
+    raw = _manifest_fields(mediatype.OCI_MANIFEST, config, layers)
+    if annotations:
+        raw["annotations"] = dict(annotations)
     return BuiltImage(Manifest.parse(_compact(raw)), raw_config)
 
 

@@ -41,12 +41,12 @@ def _headers(entry: TarFile, size_bytes: int, mtime_s: int) -> bytes:
         return _block(split, entry.mode, size_bytes, mtime_s, kind)
     record = _record(b"path", name)
     folder, _, last = entry.path.rstrip("/").rpartition("/")
-    extended = _ascii("/".join(part for part in (folder, "PaxHeaders.0", last) if part))
+    extended = _ascii("/".join(part for part in (folder, "PaxHeaders.0", last) if part))[:_NAME_BYTES].rstrip(b"/")
     return (
         _block((b"", extended), 0, len(record), 0, _EXTENDED)
         + record
         + bytes(-len(record) % BLOCK_BYTES)
-        + _block((b"", _ascii(entry.path)), entry.mode, size_bytes, mtime_s, kind)
+        + _block((b"", _cut(_ascii(entry.path))), entry.mode, size_bytes, mtime_s, kind)
     )
 
 
@@ -61,7 +61,16 @@ def _split(name: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _ascii(name: str) -> bytes:
-    return "".join(letter for letter in name if letter.isascii()).encode()[:_NAME_BYTES]
+    return "".join(letter for letter in name if letter.isascii()).encode()
+
+
+def _cut(name: bytes) -> bytes:
+    """Return what a header has room for; as Go does, a slash at its end must not make a folder of a file."""
+    if len(name) <= _NAME_BYTES or name[_NAME_BYTES - 1 : _NAME_BYTES] != b"/":
+        return name[:_NAME_BYTES]
+    name = name[:_NAME_BYTES]
+    end = len(name.rstrip(b"/"))
+    return name[:end] + b"\0" + name[end + 1 :]
 
 
 def _record(key: bytes, value: bytes) -> bytes:
