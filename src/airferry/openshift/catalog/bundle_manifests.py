@@ -91,19 +91,28 @@ class BundleManifests:
     def _spec(self) -> Mapping[str, Any]:
         return _object(self.csv, "spec")
 
+    @property
+    def display_name(self) -> str:
+        """What the console calls the operator."""
+        return _text(self._spec, "displayName")
+
+    def related_entries(self, image: str) -> list[Any]:
+        """Return the CSV's entries of ``relatedImages`` as written, then what else is needed: ``image``, its own, …"""
+        entries = _list(self._spec, "relatedImages")
+        said = {item.get("image") for item in entries if isinstance(item, dict)}
+        more = dict.fromkeys(extra for extra in (image, *self._operator_images()) if extra and extra not in said)
+        return [*entries, *({"name": "", "image": extra} for extra in more)]
+
     def related(self, image: str) -> tuple[tuple[RelatedImage, ...], tuple[Finding, ...]]:
         """Return every image the bundle needs when its own is ``image``, and what was wrong with the entries."""
         found: dict[str, RelatedImage] = {}
         findings = []
-        for number, item in enumerate(_list(self._spec, "relatedImages")):
+        for number, item in enumerate(self.related_entries(image)):
             entry, finding = read_related_image(item, f"{self.where}, relatedImages[{number}]")
             if entry is not None:
                 found.setdefault(entry.image, entry)
             if finding is not None:
                 findings.append(replace(finding, package=self.package, bundle=self.name))
-        for extra in (image, *self._operator_images()):
-            if extra:
-                found.setdefault(extra, RelatedImage("", extra))
         return tuple(found.values()), tuple(findings)
 
     def _operator_images(self) -> Iterator[str]:

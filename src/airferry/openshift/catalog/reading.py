@@ -41,9 +41,12 @@ class CatalogReader:
     def __init__(self) -> None:
         self._packages: dict[str, _Growing] = {}
         self._findings: list[Finding] = []
+        self._places: dict[tuple[str, str, str], str] = {}
 
     def add(self, meta: Meta) -> None:
-        """Take one document. Raises MalformedError."""
+        """Take one document. Of several for the same thing the first counts. Raises MalformedError."""
+        if self._is_there(meta):
+            return
         match meta.schema:
             case "olm.package":
                 package = self._package(_required(meta, "name"))
@@ -64,6 +67,19 @@ class CatalogReader:
 
     def _package(self, name: str) -> "_Growing":
         return self._packages.setdefault(name, _Growing(name))
+
+    def _is_there(self, meta: Meta) -> bool:
+        """Whether there was such a document before; opm refuses a catalog that says a thing twice."""
+        if meta.schema not in ("olm.package", "olm.channel", "olm.bundle"):
+            return False
+        first = self._places.setdefault((meta.schema, meta.package, meta.name), meta.where)
+        if first is meta.where:
+            return False
+        kind = meta.schema.removeprefix("olm.")
+        what = f"the {kind} {meta.name!r} is there twice, and the first counts: {first}"
+        bundle = meta.name if kind == "bundle" else ""
+        self._findings.append(Finding(FindingCode.DUPLICATE, meta.where, what, meta.package, bundle))
+        return True
 
     def _bundle(self, meta: Meta) -> Bundle:
         name, package = _required(meta, "name"), _required(meta, "package")
