@@ -9,6 +9,7 @@ from typing import Any
 
 from airferry.lab.layer import Entry, File, write_layer
 
+CATALOGS = Path(__file__).parents[1] / "data" / "catalogs"
 OPM = (File("bin/", mode=0o755), File("bin/opm", b"#!opm", 0o755), File("tmp/", mode=0o1777))
 OLD = (
     File("configs/", mode=0o755),
@@ -104,5 +105,6 @@ def write_bases(folder: Path) -> Path:
     writer.tag("opm", writer.image((OPM,), Entrypoint=["/usr/bin/opm"]))
     sqlite = ["registry", "serve", "--database", "/database/index.db"]
     label = {"operators.operatorframework.io.index.database.v1": "/database/index.db"}
-    writer.tag("sqlite", writer.image((OPM,), Entrypoint=["/bin/opm"], Cmd=sqlite, Labels=label))
+    index = File("database/index.db", (CATALOGS / "sqlite" / "etcd-2020.db").read_bytes())
+    writer.tag("sqlite", writer.image((OPM, (index,)), Entrypoint=["/bin/opm"], Cmd=sqlite, Labels=label))
     return folder

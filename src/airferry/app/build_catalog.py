@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from airferry.app.build_report import BuildReport, CatalogFiles
+from airferry.app.bundle_images import BundleImages
+from airferry.app.catalog_forms import CatalogForm
 from airferry.app.copying import CopyOptions, Tolerance, copy_images
 from airferry.app.image_config import read_image_config
 from airferry.app.mirror_files import write_files
@@ -19,13 +21,13 @@ from airferry.content.added import AddedSource
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Manifest, Place, PlaceKind, Reference, Repository
 from airferry.openshift.catalog.documents import Rewritten, rewritten
+from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.layer import Layer, LayerPlan, catalog_layer
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import provenance
 from airferry.openshift.catalog.rebuild import Below, BuiltImage, Wanted, from_nothing, list_of, put_on_top, relisted
 from airferry.openshift.catalog.servable import refusals
 from airferry.plan import CopyRequest
-from airferry.survey.catalog_folder import folder_metas
 
 SCRATCH: Final = "scratch"
 """What people write for a base that is no image."""
@@ -50,6 +52,7 @@ class BuildCatalog:
     source_tree: Path | None = None
     manifests_dir: Path | None = None
     name: str | None = None
+    bundle_images: BundleImages = field(default_factory=BundleImages)
     dry_run: bool = False
     workers: int = 6
 
@@ -90,19 +93,15 @@ async def build_catalog(asked: BuildCatalog, places: Places, narrator: Narrator)
     async with open_catalog(asked.source, places, tree=asked.source_tree or asked.tree) as opened:
         kept = asked.select(opened.catalog)
         _refuse_unservable(kept)
-        documents = await asyncio.to_thread(rewritten, folder_metas(opened.folder), kept)
+        documents = await asyncio.to_thread(rewritten, asked.bundle_images.given_to(opened, kept, epoch_s), kept)
+        documents = _with_findings(documents, opened, kept)
         narrator.phase("making the layer")
         made = await _make(asked, opened, kept, documents, places, epoch_s)
     assert made.root is not None, "making an image ends with its root"
+    requests = [*_bundle_requests(asked.bundle_images, made), _request(made.root, destination, made)]
     places.read_through(_added(made, places))
-    request = CopyRequest(
-        Reference(made.repository, None, made.root.digest),
-        destination.repository,
-        (destination.tag,) if destination.tag else (),
-        name=str(destination),
-    )
     options = CopyOptions(dry_run=asked.dry_run, attachments=False, tolerance=Tolerance.NOTHING, workers=asked.workers)
-    copied = await copy_images([request], places, options, narrator)
+    copied = await copy_images(requests, places, options, narrator)
     report = BuildReport(
         destination=destination,
         root=made.root,
@@ -130,6 +129,34 @@ def only_packages(catalog: Catalog, names: Sequence[str]) -> Catalog:
             known = ", ".join(catalog.packages)
             raise UsageError(f"the catalog has no package {name}", hint=f"it has {known}"[:1000])
     return Catalog({name: catalog.packages[name] for name in sorted(names)}, catalog.findings) if names else catalog
+
+
+def _with_findings(documents: Rewritten, opened: OpenedCatalog, kept: Catalog) -> Rewritten:
+    """Return the same with what reading found: what is no document of a file-based catalog is repaired by then."""
+    found = opened.catalog.findings
+    lost = tuple(f"{item.where}: {item.what}" for item in found if item.code is FindingCode.LEFT_OUT)
+    repairs = documents.repairs
+    if opened.form is not CatalogForm.DOCUMENTS:
+        repairs = tuple(
+            item for item in found if item.code is not FindingCode.LEFT_OUT and item.package in kept.packages
+        )
+    return replace(documents, repairs=repairs, left_out=(*lost, *documents.left_out))
+
+
+def _request(root: Manifest, destination: Reference, made: _Made) -> CopyRequest:
+    tags = (destination.tag,) if destination.tag else ()
+    source = Reference(made.repository, None, root.digest)
+    return CopyRequest(source, destination.repository, tags, name=str(destination))
+
+
+def _bundle_requests(images: BundleImages, made: _Made) -> list[CopyRequest]:
+    """Return what brings the bundles' images to their repository, and add them to what was made."""
+    if images.repository is None:
+        return []
+    return [
+        _request(made.add(built.image, built.layer), Reference(images.repository, tag), made)
+        for tag, built in images.built.items()
+    ]
 
 
 def _destination(asked: BuildCatalog) -> Reference:
@@ -185,6 +212,11 @@ async def _make(
     if base is not None and base != SCRATCH:
         return await bench.on_top(Reference.parse(base, tree=str(asked.source_tree or asked.tree or ".")))
     image = opened.image
+    if base is None and opened.form is CatalogForm.DATABASE and image is not None:
+        raise UsageError(
+            f"{asked.source} is an index in SQLite, and its opm may be too old to serve documents",
+            hint="name an image with a newer one: --base IMAGE, or --base scratch",
+        )
     if base is None and image is not None and Below(image.manifest, image.config).command:
         return await bench.on_top(image.reference)
     return await asyncio.to_thread(bench.from_nothing, tuple(dict.fromkeys(asked.architectures)))

@@ -57,8 +57,7 @@ class BuildReport:
             f"the cache in {folder} is removed: it is of other documents, and opm would end at once"
             for folder in self.removed_caches
         ]
-        lost = [f"{what} is left out: it belongs to no package" for what in self.documents.left_out]
-        return (*repairs, *lost, *caches, *self.notes, *self.copied.gap_lines)
+        return (*repairs, *self.documents.left_out, *caches, *self.notes, *self.copied.gap_lines)
 
     @property
     def lines(self) -> tuple[str, ...]:

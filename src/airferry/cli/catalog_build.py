@@ -27,6 +27,13 @@ from airferry.cli.session import session
     metavar="ARCH",
     help="Architecture of a catalog on scratch; by default all that OpenShift runs on, as a list.",
 )
+@click.option(
+    "--bundle-image",
+    "bundle_image",
+    metavar="TEMPLATE",
+    help="Image of bundles that name none, with {package}, {name} and {version} in it.",
+)
+@click.option("--bundles-to", metavar="REPOSITORY", help="Build images of bundles that name none, into this one.")
 @click.option("--to-manifests", "manifests_dir", type=FOLDER, help="Write CatalogSource and ClusterCatalog here.")
 @click.option("--name", metavar="NAME", help="Name of these objects; by default after the repository.")
 @click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
@@ -45,16 +52,16 @@ def build(
     saying: OutputOptions,
     **options: Any,
 ) -> None:
-    """Build a catalog image at DESTINATION from SOURCE, a catalog in any place or a folder of documents.
+    """Build a catalog image at DESTINATION from SOURCE, a catalog in any place or form, or a folder of bundles.
 
     The same input gives the same digest. The image serves what it holds: opm's cache, which would be of other
     documents, is removed from it.
 
     \b
     Examples:
-      airferry catalog build registry.redhat.io/redhat/redhat-operator-index:v4.16 \\
-        mirror.example.com:8443/olm/our-operators:v4.16 --package jaeger-product --to-manifests cluster
+      airferry catalog build quay.io/org/catalog:v1 mirror.lan:8443/olm/ours:v1 --package etcd --to-manifests cluster
       airferry catalog build ./our-catalog oci:///media/usb/catalog:v1
+      airferry catalog build ./bundles mirror.lan:8443/olm/ours:v1 --bundles-to mirror.lan:8443/olm/bundles
     """
     run(_build(source, destination, reading, sides, saying, **options))
 
@@ -63,6 +70,7 @@ async def _build(
     source: str, destination: str, reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any
 ) -> None:
     from airferry.app.build_catalog import ARCHITECTURES, BuildCatalog, build_catalog, only_packages
+    from airferry.app.bundle_images import BundleImages
 
     packages: tuple[str, ...] = options["packages"]
     manifests_dir: Path | None = options["manifests_dir"]
@@ -76,6 +84,7 @@ async def _build(
         source_tree=options["source_tree"],
         manifests_dir=manifests_dir,
         name=options["name"],
+        bundle_images=BundleImages.parse(options["bundle_image"], options["bundles_to"]),
         dry_run=options["dry_run"],
         workers=options["max_per_registry"],
     )

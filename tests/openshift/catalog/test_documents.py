@@ -1,6 +1,5 @@
 """The documents of a smaller catalog: what is kept stays as it was written, what changes is told."""
 
-import datetime
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -127,7 +126,9 @@ def test_slips_are_repaired_what_names_no_image_is_left_out_and_both_are_told() 
 
 def test_what_belongs_to_no_package_is_named() -> None:
     metas = metas_of([*package("etcd", range(1)), {"schema": "olm.template", "name": "t"}])
-    assert rewritten(metas, read_catalog(metas)).left_out == ("c.json, document 7: olm.template t",)
+    assert rewritten(metas, read_catalog(metas)).left_out == (
+        "c.json, document 7: left out: olm.template t belongs to no package",
+    )
 
 
 @pytest.mark.parametrize("name", ["../etcd", "a/b", ".wh.bin", "", "a\0b", "x" * 254])
@@ -142,13 +143,12 @@ def _refuse_the_empty_name(metas: list[Meta]) -> None:
     raise MalformedError("an empty name names no folder and no package")
 
 
-def test_values_that_only_yaml_knows_become_text_or_are_refused() -> None:
-    def written(value: Any) -> Any:
+def test_values_that_json_does_not_know_are_refused() -> None:
+    def write(value: Any) -> None:
         metas = [Meta("olm.bundle", "etcd", "etcd.v0", {"schema": "olm.bundle", "at": value}, "c")]
         kept = read_catalog(metas_of(package("etcd", range(1))))
-        return json.loads(rewritten(metas, kept).packages["etcd"])["at"]
+        rewritten(metas, kept)
 
-    assert written(datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)) == "2024-01-02T03:04:05Z"
     for value in (float("nan"), {1, 2}, b"x"):
         with pytest.raises(MalformedError, match="JSON does not know"):
-            written(value)
+            write(value)

@@ -39,7 +39,9 @@ def check_cache(documents: Mapping[str, TarFile], cache: Mapping[str, TarFile]) 
     if DATABASE_FOLDER in cache:
         if f"{DATABASE_FOLDER}/digest" not in cache:
             return CacheVerdict(False, f"{DATABASE_FOLDER} holds no digest")
-        return CacheVerdict(None, f"the digest of a cache in {DATABASE_FOLDER} is over its database, which we cannot read")
+        return CacheVerdict(
+            None, f"the digest of a cache in {DATABASE_FOLDER} is over its database, which we cannot read"
+        )
     if FILES_DIGEST not in cache:
         return CacheVerdict(False, "the cache holds no digest")
     stored = (cache[FILES_DIGEST].content or b"").decode("utf-8", "replace").strip()

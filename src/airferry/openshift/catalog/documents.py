@@ -4,7 +4,6 @@ Bundles stay as they were written; what changes is told. Sources: operator-frame
 operator-registry's model, which refuses a whole catalog for one related image without a reference.
 """
 
-import datetime
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -59,7 +58,8 @@ class _Work:
         package = self.kept.packages.get(meta.package)
         if package is None:
             if not meta.package:
-                self.left_out.append(f"{meta.where}: {meta.schema} {meta.name}".rstrip())
+                what = f"{meta.schema} {meta.name}".rstrip()
+                self.left_out.append(f"{meta.where}: left out: {what} belongs to no package")
             return
         changed = self._changed(meta, package)
         if changed is None:
@@ -144,13 +144,6 @@ def _still_means_something(item: Any, package: Package) -> bool:
 
 def _print(value: Any, where: str) -> str:
     try:
-        return json.dumps(value, indent=4, allow_nan=False, default=_plain)
+        return json.dumps(value, indent=4, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedError(f"{where} holds a value that JSON does not know: {error}") from error
-
-
-def _plain(value: Any) -> str:
-    """Return a value that only YAML knows as the text that it was."""
-    if isinstance(value, datetime.datetime | datetime.date):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(type(value).__name__)
