@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from airferry.lab.layer import File
 from airferry.openshift.catalog.metas import read_metas
 from failures.stage import Run, airferry
 
-from .catalog_bases import CONFIGS, write_bases
+from .catalog_bases import COMMAND, CONFIGS, OLD, OPM, LayoutWriter, write_bases
 
 CATALOGS = Path(__file__).parents[1] / "data" / "catalogs"
 FBC = CATALOGS / "fbc"
@@ -252,3 +253,31 @@ def test_a_dry_run_writes_nothing_and_gives_the_digest(tmp_path: Path) -> None:
     said = build(FBC, image, "--dry-run")
     assert not (tmp_path / "built").exists()
     assert build(FBC, image)["digest"] == said["digest"]
+
+
+def cached(folder: Path, stored: str, *more: File) -> str:
+    """An image with a cache of files, and ``stored`` as its digest."""
+    writer = LayoutWriter(folder)
+    settings = {"Entrypoint": ["/bin/opm"], "Cmd": list(COMMAND), "Labels": {CONFIGS: "/configs"}}
+    cache = (
+        File("tmp/cache/cache/", mode=0o750),
+        File("tmp/cache/cache/packages.json", b"{}", 0o640),
+        File("tmp/cache/digest", stored.encode(), 0o640),
+    )
+    writer.tag("v1", writer.image((OPM, OLD, cache, more), **settings))
+    return f"oci://{folder}:v1"
+
+
+def test_a_cache_is_checked_against_the_documents_of_its_image(tmp_path: Path) -> None:
+    wrong = airferry("catalog", "cache", cached(tmp_path / "wrong", "0123456789abcdef"), "-o", "json")
+    assert wrong.code == 1
+    computed = json.loads(wrong.out)["reason"].rpartition(" ")[2]
+    image = cached(tmp_path / "good", computed)
+    assert airferry("catalog", "cache", image).done().out.startswith("opm starts: its digest")
+    # What oc-mirror did: other documents on top, and the cache as it was.
+    stale = cached(tmp_path / "stale", computed, File("configs/.wh.old"), File("configs/new/catalog.json", b"{}"))
+    assert airferry("catalog", "cache", stale).code == 1
+    database = cached(tmp_path / "database", computed, File("tmp/cache/pogreb.v1/digest", b"x"))
+    assert airferry("catalog", "cache", database).code == 3
+    build(image, f"oci://{tmp_path}/built:v1")
+    assert "makes one of its own" in airferry("catalog", "cache", f"oci://{tmp_path}/built:v1").done().out

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from airferry.cli import catalog_build
+from airferry.cli import catalog_build, catalog_cache
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, reads_registries, says
 from airferry.cli.output import print_answer
@@ -43,3 +43,4 @@ async def _list(catalog: str, reading: ReadOptions, saying: OutputOptions, **opt
 
 
 command.add_command(catalog_build.build)
+command.add_command(catalog_cache.cache)

@@ -2,9 +2,9 @@
 
 Source: operator-registry, "pkg/cache": with a cache folder, and unless told otherwise, ``opm serve`` compares the
 digest that the cache holds with the one it computes, and ends when they differ. There are two kinds of cache. The
-older one is files, in ``cache/``, with its digest in ``digest``: 64-bit FNV-1a, in hexadecimal, over an archive of the
-documents' folder followed by one of ``cache/``. The newer one is a database in
-``pogreb.v1/``, whose digest is over documents and entries, not over files.
+older one is files, in ``cache/``, with its digest in ``digest``: 64-bit FNV-1a, in hexadecimal, over an archive of
+the documents' folder followed by one of ``cache/``. The newer one is a database in ``pogreb.v1/``, whose digest is
+over documents and entries, not over files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ def check_cache(documents: Mapping[str, TarFile], cache: Mapping[str, TarFile]) 
 
 
 def files_digest(documents: Mapping[str, TarFile], cache: Mapping[str, TarFile]) -> str:
-    """Return the digest of a cache of files; it is over modes too, but not over owners and times. About 10 MB/s."""
+    """Return the digest of a cache of files; it is over modes too, but not over owners and times. About 5 MB/s."""
     inner = {
         path.removeprefix(f"{FILES_FOLDER}/") if path != FILES_FOLDER else ".": entry
         for path, entry in cache.items()
@@ -72,7 +72,8 @@ def _walked(tree: Mapping[str, TarFile]) -> list[TarFile]:
 
 
 def _fnv1a(value: int, pieces: Iterable[bytes]) -> int:
+    prime, mask = _PRIME, _MASK  # names of a function are found faster
     for piece in pieces:
         for byte in piece:
-            value = (value ^ byte) * _PRIME & _MASK
+            value = (value ^ byte) * prime & mask
     return value
