@@ -281,3 +281,13 @@ def test_a_cache_is_checked_against_the_documents_of_its_image(tmp_path: Path) -
     assert airferry("catalog", "cache", database).code == 3
     build(image, f"oci://{tmp_path}/built:v1")
     assert "makes one of its own" in airferry("catalog", "cache", f"oci://{tmp_path}/built:v1").done().out
+
+
+def test_on_a_disk_a_catalog_is_built_beside_the_one_it_is_of(bases: Path, tmp_path: Path) -> None:
+    disk = ("--dir", tmp_path / "disk")
+    airferry("image", "copy", f"oci://{bases}:list", "file://olm/up:v1", *disk).done()
+    answer = build("file://olm/up:v1", "file://olm/ours:v1", *disk)
+    assert answer["copy"]["moved"]["mounts"] in (0, 2)
+    airferry("media", "verify", tmp_path / "disk").done()
+    again = build("file://olm/up:v1", "file://olm/up:v1", *disk)
+    assert again["digest"] == answer["digest"], "a tag may move to what was built of it"
