@@ -178,6 +178,7 @@ REFUSED = {
     "an unknown field": (("--bundle-image", "a.b/c:{digest}"), "usage", "{digest}"),
     "bundles onto a disk": (("--bundles-to", "file://bundles"), "usage", "registry"),
     "objects without a registry": (("--to-manifests", "cluster"), "usage", "--to-manifests needs a destination"),
+    "a name that no object can have": (("--name", "cs: x"), "usage", "'cs: x'"),
     "a base that is not there": (("--base", "oci:///nonexistent:v1"), "not-found", "nonexistent"),
 }
 
@@ -287,7 +288,6 @@ def test_on_a_disk_a_catalog_is_built_beside_the_one_it_is_of(bases: Path, tmp_p
     disk = ("--dir", tmp_path / "disk")
     airferry("image", "copy", f"oci://{bases}:list", "file://olm/up:v1", *disk).done()
     answer = build("file://olm/up:v1", "file://olm/ours:v1", *disk)
-    assert answer["copy"]["moved"]["mounts"] in (0, 2)
     airferry("media", "verify", tmp_path / "disk").done()
     again = build("file://olm/up:v1", "file://olm/up:v1", *disk)
     assert again["digest"] == answer["digest"], "a tag may move to what was built of it"

@@ -152,3 +152,52 @@ def test_values_that_json_does_not_know_are_refused() -> None:
     for value in (float("nan"), {1, 2}, b"x"):
         with pytest.raises(MalformedError, match="JSON does not know"):
             write(value)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+_ODD_ENTRY = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(("a.v1", "a.v2")) | _JSON,
+        "replaces": _JSON,
+        "skips": st.lists(_JSON, max_size=2) | _JSON,
+        "image": _JSON,
+        "value": _JSON,
+        "reference": st.fixed_dictionaries({}, optional={"schema": _JSON, "name": _JSON}) | _JSON,
+        "type": st.just("olm.package") | _JSON,
+    },
+)
+_ODD_DOCUMENT = st.fixed_dictionaries(
+    {"schema": st.sampled_from(("olm.package", "olm.channel", "olm.bundle", "olm.deprecations", "x"))},
+    optional={
+        "name": st.sampled_from(("a", "a.v1", "stable")),
+        "package": st.just("a"),
+        "defaultChannel": _JSON,
+        **dict.fromkeys(("entries", "relatedImages", "properties"), st.lists(_ODD_ENTRY | _JSON, max_size=2) | _JSON),
+    },
+)
+
+
+@given(st.lists(_ODD_DOCUMENT, max_size=5))
+def test_whatever_documents_say_it_is_written_or_refused_in_our_words(documents: list[dict[str, Any]]) -> None:
+    metas = [
+        Meta(
+            item["schema"],
+            item.get("name" if item["schema"] == "olm.package" else "package", ""),
+            item.get("name", ""),
+            item,
+            "c",
+        )
+        for item in documents
+    ]
+    try:
+        kept = read_catalog(metas)
+        written = rewritten(metas, kept)
+    except MalformedError:
+        return
+    for content in written.packages.values():
+        assert list(read_metas([content], "catalog.json"))

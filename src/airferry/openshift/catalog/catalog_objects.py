@@ -8,6 +8,12 @@ from typing import Final
 
 _NOT_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
 _LONGEST: Final = 63
+_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+
+def is_object_name(text: str) -> bool:
+    """Whether ``text`` is fit to name a CatalogSource, whose service has the same name: an RFC 1035 label."""
+    return _NAME.match(text) is not None
 
 
 def object_name(prefix: str, repository_path: str) -> str:
