@@ -15,6 +15,7 @@ from .catalog_bases import COMMAND, CONFIGS, OLD, OPM, LayoutWriter, write_bases
 
 CATALOGS = Path(__file__).parents[1] / "data" / "catalogs"
 FBC = CATALOGS / "fbc"
+ETCD_VERSIONS = ("0.6.1", "0.9.0", "0.9.2")
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +165,11 @@ def test_bundles_become_a_catalog_with_their_manifests_in_it(tmp_path: Path) -> 
 def test_bundles_get_images_by_a_rule(tmp_path: Path) -> None:
     image = f"oci://{tmp_path}/built:v1"
     build(CATALOGS / "packages" / "etcd", image, "--bundle-image", "quay.io/our/{package}-bundle:{version}")
-    documents = documents_of(image, tmp_path / "out")["etcd/catalog.json"].decode()
-    assert '"image": "quay.io/our/etcd-bundle:0.9.2"' in documents
+    documents = documents_of(image, tmp_path / "out")["etcd/catalog.json"]
+    found = [meta.value for meta in read_metas([documents], "catalog.json") if meta.schema == "olm.bundle"]
+    assert {item["image"] for item in found} == {f"quay.io/our/etcd-bundle:{version}" for version in ETCD_VERSIONS}
+    for item in found:
+        assert {"name": "", "image": item["image"]} in item["relatedImages"]
 
 
 REFUSED = {
