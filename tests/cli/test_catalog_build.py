@@ -182,7 +182,7 @@ REFUSED = {
     "an unknown field": (("--bundle-image", "a.b/c:{digest}"), "usage", "{digest}"),
     "bundles onto a disk": (("--bundles-to", "file://bundles"), "usage", "registry"),
     "objects without a registry": (("--to-manifests", "cluster"), "usage", "--to-manifests needs a destination"),
-    "a name that no object can have": (("--name", "cs: x"), "usage", "'cs: x'"),
+    "a name that no object can have": (("--name", "cs: x"), "usage", "cs: x"),
     "a base that is not there": (("--base", "oci:///nonexistent:v1"), "not-found", "nonexistent"),
 }
 

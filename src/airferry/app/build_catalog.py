@@ -20,7 +20,7 @@ from airferry.app.places import Places
 from airferry.content.added import AddedSource
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Manifest, Place, PlaceKind, Reference, Repository
-from airferry.openshift.catalog.catalog_objects import is_object_name
+from airferry.openshift.catalog.catalog_objects import check_object_name
 from airferry.openshift.catalog.documents import Rewritten, rewritten
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.layer import Layer, LayerPlan, catalog_layer
@@ -167,11 +167,8 @@ def _destination(asked: BuildCatalog) -> Reference:
             f"{asked.destination!r} must name a tag: the digest of what is built is not known before",
             hint="such as mirror.example.com:8443/olm/my-catalog:v1",
         )
-    if asked.name is not None and not is_object_name(asked.name):
-        raise UsageError(
-            f"{asked.name!r} cannot be the name of a CatalogSource",
-            hint="at most 63 lower-case letters, digits and dashes, the first a letter",
-        )
+    if asked.name is not None:
+        check_object_name(asked.name)
     if asked.manifests_dir is not None and destination.repository.place.kind is not PlaceKind.REGISTRY:
         raise UsageError(
             "--to-manifests needs a destination in a registry: a cluster takes catalogs from nowhere else",

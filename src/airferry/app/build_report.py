@@ -7,7 +7,13 @@ from typing import Any
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.catalog_objects import catalog_source, cluster_catalog, object_name
+from airferry.openshift.catalog.catalog_objects import (
+    CATALOG_SOURCE_FILE,
+    CLUSTER_CATALOG_FILE,
+    object_name,
+    print_catalog_source,
+    print_cluster_catalog,
+)
 from airferry.openshift.catalog.documents import Rewritten
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import selection_digest
@@ -103,9 +109,10 @@ class CatalogFiles:
 
     def content(self) -> dict[str, bytes]:
         """Return the files by name."""
-        path = self.report.destination.repository.path
-        image = str(self.report.destination)
-        extract = self.report.extract_content
-        source = catalog_source(self.name or object_name("cs", path), image, extract_content=extract)
-        catalog = cluster_catalog(self.name or object_name("cc", path), image)
-        return {"catalogSource.yaml": source.encode(), "clusterCatalog.yaml": catalog.encode()}
+        image = self.report.destination
+        name = self.name or object_name(image.repository.path)
+        folder = "/configs" if self.report.extract_content else None
+        return {
+            CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=folder).encode(),
+            CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image).encode(),
+        }

@@ -1,34 +1,52 @@
-"""The objects by which a cluster takes a catalog: CatalogSource (OLM), ClusterCatalog (OLM v1).
+"""The objects by which a cluster finds a catalog: CatalogSource for OLM, ClusterCatalog for OLM v1.
 
+Subscriptions name their CatalogSource, so that its name must not change from one mirroring to the next: it holds no
+tag and no date. OLM makes a Service of the same name, which must be a label of the DNS (RFC 1035).
 Sources: operators.coreos.com/v1alpha1 CatalogSource; olm.operatorframework.io/v1 ClusterCatalog.
 """
 
+import json
 import re
 from typing import Final
 
-_NOT_A_LABEL: Final = re.compile(r"[^a-z0-9]+")
+from airferry.errors import UsageError
+from airferry.oci import Reference
+
+CATALOG_SOURCE_FILE: Final = "catalogSource.yaml"
+CLUSTER_CATALOG_FILE: Final = "clusterCatalog.yaml"
+
+_LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _LONGEST: Final = 63
-_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
-def is_object_name(text: str) -> bool:
-    """Whether ``text`` is fit to name a CatalogSource, whose service has the same name: an RFC 1035 label."""
-    return _NAME.match(text) is not None
+def object_name(path: str) -> str:
+    """Return the name that a catalog at ``path`` has: the last part of the path, made a label of the DNS."""
+    words = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].lower()).strip("-")
+    if not words[:1].isalpha():
+        words = f"catalog-{words}".rstrip("-")
+    return words[:_LONGEST].rstrip("-")
 
 
-def object_name(prefix: str, repository_path: str) -> str:
-    """Return a name for an object, after the last part of the repository: the same whatever the tag.
-
-    An RFC 1035 label of at most 63 characters. Subscriptions name the catalog, so the name must not change.
-    """
-    last = repository_path.rpartition("/")[2].lower()
-    return f"{prefix}-{_NOT_A_LABEL.sub('-', last).strip('-')}"[:_LONGEST].rstrip("-")
+def _scalar(path: str) -> str:
+    """The folder is what the image says, and may say anything; JSON is YAML."""
+    return path if re.fullmatch(r"/[A-Za-z0-9/._-]*", path) else json.dumps(path)
 
 
-def catalog_source(name: str, image: str, *, extract_content: bool, catalog_dir: str = "/configs") -> str:
-    """Return a CatalogSource for ``image``, in YAML.
+def check_object_name(name: str) -> str:
+    """Return ``name`` if a CatalogSource may have it. Raises UsageError."""
+    if not _LABEL.match(name):
+        raise UsageError(
+            f"--name={name} cannot be the name of a CatalogSource",
+            hint="at most 63 lower-case letters, digits and dashes, beginning with a letter and not ending in a dash",
+        )
+    return name
 
-    With ``extract_content`` the cluster's own opm serves the folder ``catalog_dir`` of the image, without a cache.
+
+def print_catalog_source(name: str, image: Reference, *, extracted_from: str | None = None) -> str:
+    """Return the CatalogSource as YAML, in the shape that ``oc`` writes.
+
+    ``extracted_from`` is the folder of documents in the image, for a catalog image that holds no cache and so cannot
+    serve itself: OLM then serves it with its own program.
     """
     lines = [
         "apiVersion: operators.coreos.com/v1alpha1",
@@ -37,16 +55,14 @@ def catalog_source(name: str, image: str, *, extract_content: bool, catalog_dir:
         f"  name: {name}",
         "  namespace: openshift-marketplace",
         "spec:",
-        "  sourceType: grpc",
-        f"  image: {image}",
     ]
-    if extract_content:
-        lines += ["  grpcPodConfig:", "    extractContent:", f"      catalogDir: {catalog_dir}"]
-    return "".join(f"{line}\n" for line in lines)
+    if extracted_from is not None:
+        lines += ["  grpcPodConfig:", "    extractContent:", f"      catalogDir: {_scalar(extracted_from)}"]
+    return "\n".join([*lines, f"  image: {image}", "  sourceType: grpc", ""])
 
 
-def cluster_catalog(name: str, image: str) -> str:
-    """Return a ClusterCatalog for ``image``, in YAML."""
+def print_cluster_catalog(name: str, image: Reference) -> str:
+    """Return the ClusterCatalog as YAML."""
     lines = [
         "apiVersion: olm.operatorframework.io/v1",
         "kind: ClusterCatalog",
@@ -54,8 +70,9 @@ def cluster_catalog(name: str, image: str) -> str:
         f"  name: {name}",
         "spec:",
         "  source:",
-        "    type: Image",
         "    image:",
         f"      ref: {image}",
+        "    type: Image",
+        "",
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join(lines)
