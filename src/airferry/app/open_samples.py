@@ -173,4 +173,4 @@ def _inventory(
             f"{where} holds no image stream",
             hint="name a release, a folder of ImageStream files, or what `oc get is -n openshift -o json` printed",
         )
-    return make_inventory([with_belonging(stream, components) for stream in streams], version)
+    return make_inventory(with_belonging(streams, components), version)

@@ -1,6 +1,6 @@
 """``airferry samples``: list, mirror, config."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,12 +15,10 @@ from airferry.cli.options import (
     says,
 )
 from airferry.cli.output import print_answer
-from airferry.cli.release import host_architecture
+from airferry.cli.samples_config import config
+from airferry.cli.samples_options import ARCH, FROM_DIR, samples_source
 from airferry.cli.session import session
 from airferry.errors import ExitCode
-
-if TYPE_CHECKING:
-    from airferry.app.open_samples import SamplesSource
 
 
 @click.group("samples", cls=OcGroup, context_settings=SETTINGS)
@@ -28,15 +26,6 @@ def command() -> None:
     """List, mirror and configure what the Cluster Samples Operator imports."""
 
 
-_FROM_DIR = click.option(
-    "--from-dir", type=FOLDER, help="Disk that a file:// name, or a release by a bare version, is read from."
-)
-_ARCH = click.option(
-    "--arch",
-    default=host_architecture,
-    show_default="this machine's",
-    help="Architecture that a bare version means, and whose streams are taken.",
-)
 _ALL_ARCHITECTURES = click.option("--all-architectures", is_flag=True, help="Take the streams of every architecture.")
 _SELECT = click.option(
     "--select",
@@ -51,8 +40,8 @@ _SELECT = click.option(
 @click.argument("source")
 @_SELECT
 @click.option("--sizes", is_flag=True, help="Read the manifest of every image, and show how large it is.")
-@_FROM_DIR
-@_ARCH
+@FROM_DIR
+@ARCH
 @_ALL_ARCHITECTURES
 @reads_registries
 @says("images")
@@ -77,7 +66,7 @@ async def _list(reading: ReadOptions, saying: OutputOptions, **options: Any) -> 
 
     async with session(reading, saying) as (places, narrator):
         selected = options["selected"]
-        listed = await list_samples(_source(options), selected, places, narrator, with_sizes=options["sizes"])
+        listed = await list_samples(samples_source(options), selected, places, narrator, with_sizes=options["sizes"])
         for gap in listed.gaps:
             narrator.warn(f"{gap.request.name}: {gap.reason}")
     text = listed.images_text if saying.output == "images" else listed.text()
@@ -89,10 +78,10 @@ async def _list(reading: ReadOptions, saying: OutputOptions, **options: Any) -> 
 @click.argument("source")
 @click.argument("destination")
 @_SELECT
-@_FROM_DIR
+@FROM_DIR
 @click.option("--dir", "--to-dir", "disk", type=FOLDER, help="Disk that a DESTINATION of file:// is on.")
 @click.option("--to-manifests", "manifests_dir", type=FOLDER, help="Folder for the mapping and the ledger.")
-@_ARCH
+@ARCH
 @_ALL_ARCHITECTURES
 @click.option("--no-attachments", is_flag=True, help="Leave out Sigstore signatures, attestations and referrers.")
 @click.option("--private", is_flag=True, help="Make files on the disk readable by their owner alone.")
@@ -123,7 +112,7 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
     from airferry.app.mirror_samples import MirrorSamples, mirror_samples
 
     asked = MirrorSamples(
-        source=_source(options),
+        source=samples_source(options),
         to=options["destination"],
         disk=options["disk"],
         selected=options["selected"],
@@ -143,12 +132,4 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
     finish(mirrored.exit_code)
 
 
-def _source(options: dict[str, Any]) -> "SamplesSource":
-    from airferry.app.open_samples import SamplesSource
-
-    return SamplesSource(
-        text=options["source"],
-        disk=options["from_dir"],
-        architecture=options["arch"],
-        every_architecture=options["all_architectures"],
-    )
+command.add_command(config)

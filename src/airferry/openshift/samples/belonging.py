@@ -7,7 +7,7 @@ release (4.8), its images come from there; where it is none any more (4.12), the
 registry.redhat.io/ocp-tools-4, whatever the samplesRegistry is.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import replace
 from typing import Final
 
@@ -35,9 +35,20 @@ _PAYLOAD_REPOSITORIES: Final = ("openshift-release-dev/ocp-v4.0-art-dev", "opens
 _JENKINS_OUTSIDE: Final = "/ocp-tools-4/"
 
 
-def with_belonging(stream: Stream, components: Set[str] = frozenset()) -> Stream:
-    """Return ``stream`` with who brings its images; ``components`` are those of the release, where it is known."""
-    return replace(stream, belonging=belonging(stream, components))
+def with_belonging(streams: Iterable[Stream], components: Set[str] = frozenset()) -> tuple[Stream, ...]:
+    """Return ``streams`` with who brings their images; ``components`` are those of the release, where it is known.
+
+    A cluster labels the operator's streams, so where any has the label, those without it are somebody else's.
+    """
+    listed = tuple(streams)
+    is_labelled = any(stream.managed is not None for stream in listed)
+    found = [replace(stream, belonging=belonging(stream, components)) for stream in listed]
+    return tuple(
+        replace(stream, belonging=Belonging.OTHER)
+        if is_labelled and stream.managed is None and stream.belonging is Belonging.SAMPLE
+        else stream
+        for stream in found
+    )
 
 
 def belonging(stream: Stream, components: Set[str] = frozenset()) -> Belonging:

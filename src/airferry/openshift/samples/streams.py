@@ -22,6 +22,7 @@ class Belonging(StrEnum):
     SAMPLE = "sample"
     PAYLOAD = "payload"
     OUTSIDE = "outside"
+    OTHER = "other"
 
     @property
     def meaning(self) -> str:
@@ -33,6 +34,8 @@ class Belonging(StrEnum):
                 return "comes with the release, and is in its mirror"
             case Belonging.OUTSIDE:
                 return "imported from where it is written, never from the samplesRegistry"
+            case Belonging.OTHER:
+                return "no hand of the samples operator is in it"
 
 
 @dataclass(frozen=True, slots=True)
