@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from airferry.errors import MalformedError
+from airferry.oci.reference import is_repository_path, is_tag
 from airferry.openshift.documents import read_documents
 from airferry.openshift.samples.streams import Stream, StreamTag
 
@@ -99,6 +100,8 @@ def _stream(document: Mapping[str, Any], where: str, architecture: str | None) -
         )
     metadata = _map(document, "metadata", where)
     name = _text(metadata, "name", f"{where}, metadata")
+    if not is_repository_path(name) or "/" in name:
+        raise MalformedError(f"{where}: {name!r} cannot be the name of an ImageStream")
     where = f"{where}, ImageStream {name}"
     labels, spec = _map(metadata, "labels", where), _map(document, "spec", where)
     tags = tuple(_tag(item, f"{where}, spec.tags[{number}]") for number, item in enumerate(_list(spec, "tags", where)))
@@ -122,6 +125,8 @@ def _tag(item: Any, where: str) -> StreamTag:
     if not isinstance(item, dict):
         raise MalformedError(f"{where} is not an object")
     name = _text(item, "name", where)
+    if not is_tag(name):
+        raise MalformedError(f"{where}: {name!r} cannot be the name of a tag")
     origin = item.get("from")
     if origin is None:
         return StreamTag(name, oddity="it names no image: what it is comes from outside, by a push")
@@ -152,7 +157,7 @@ def _from_config_map(document: Mapping[str, Any], where: str) -> list[Stream]:
     for key, image in _map(document, "data", where).items():
         # Names of streams hold no underscore (they are names of objects), tags may.
         stream, underscore, tag = str(key).partition("_")
-        if not underscore or not stream or not tag:
+        if not underscore or not is_repository_path(stream) or not is_tag(tag):
             raise MalformedError(f"{where}, data: the key {key!r} is not STREAM_TAG")
         if not isinstance(image, str) or not image:
             raise MalformedError(f"{where}, data.{key} names no image")
