@@ -181,7 +181,7 @@ async def _write(asked: MirrorSamples, mirrored: MirroredSamples, places: Places
 def _ledger(mirrored: MirroredSamples) -> dict[str, Any]:
     return {
         "gaps": [gap_to_json(gap) for gap in mirrored.copy.gaps],
-        "moved": [
+        "movedTags": [
             {
                 "image": item.sample.image,
                 "usedBy": list(item.sample.used_by),
