@@ -11,6 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from airferry.lab import LabStore, publish_images_of
+from airferry.lab.attachments import attach_signature
+from airferry.oci import Digest
 from cli.samples_world import DATA, SamplesWorld, build_samples_world, real_streams
 from cli.world import OurRegistry, as_json, nothing_listens
 from failures.stage import Run, airferry, is_sound, look_at
@@ -248,6 +250,23 @@ def test_what_is_missing_is_in_the_ledger_and_the_rest_is_done(samples: SamplesW
     assert not (disk / "manifests" / "samples" / "ledger.json").exists()
 
 
+def test_a_dry_run_needs_no_destination(samples: SamplesWorld) -> None:
+    with nothing_listens() as nowhere:
+        words = ("--select", "golang", "--dry-run", "--retry-times", "0")
+        run = airferry("samples", "mirror", samples.release.version, nowhere, *samples.reach, *words).done()
+    assert len(run.out.splitlines()) == 3 and f" {nowhere}/ubi9/go-toolset:1.18\n" in run.out
+
+
+def test_signatures_travel_with_their_images(own: SamplesWorld, tmp_path: Path) -> None:
+    path, disk = "ubi9/go-toolset", tmp_path / "disk"
+    digest = own.store.repositories[path].tags["1.18"]
+    tag = attach_signature(own.store, path, Digest(digest), f"registry.redhat.io/{path}")
+    own.to_disk(disk, "--select", "golang").done()
+    assert (disk / "v2" / path / "manifests" / tag).exists()
+    own.load(disk).done()
+    airferry("image", "info", f"{own.mirror.host}/{path}:{tag}", *own.mirror.flags).done()
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[SamplesWorld]:
     """A world of its own, for tests that change what is published."""
@@ -365,6 +384,18 @@ def test_a_stream_that_is_there_in_part_is_skipped(samples: SamplesWorld, empty:
     assert reasons["redis"] == "redis:7-el9: registry.redhat.io/rhel9/redis-7:latest is not mirrored"
 
 
+def test_a_stream_of_a_whole_repository_is_skipped_or_a_no(samples: SamplesWorld, tmp_path: Path) -> None:
+    stream = {**a_stream("old", {}), "spec": {"dockerImageRepository": "registry.redhat.io/a/old"}}
+    file = tmp_path / "streams.json"
+    file.write_text(a_list(stream))
+    run = samples.config(file, "--to-dir", tmp_path).done()
+    assert "skipped: old: it imports every tag of registry.redhat.io/a/old" in run.err
+    assert verify(samples, tmp_path, source=file).out.startswith("0 images\n"), "the operator is to remove the samples"
+    config = tmp_path / "samples-config.yaml"
+    config.write_text(config.read_text().replace("  - old\n", "  - other\n").replace("Removed", "Managed"))
+    assert list(no_of(verify(samples, tmp_path, "-o", "json", source=file))) == ["old:latest"]
+
+
 def test_the_same_input_gives_the_same_files(samples: SamplesWorld, loaded: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         words = ("--ca", samples.mirror.authority, "--to-dir", tmp_path / name)
@@ -426,7 +457,7 @@ def no_of(run: Run) -> dict[str, dict[str, str]]:
 
 def test_every_import_of_the_generated_config_is_answered(samples: SamplesWorld, configured: Path) -> None:
     run = verify(samples, configured, "--platform", "linux/amd64").done()
-    assert run.out.startswith("16 images\n") and "  yes             16\n" in run.out
+    assert run.out.startswith("16 images, 16 of them samples\n") and "  yes             16\n" in run.out
     assert verify(samples, configured, "--platform", "linux/amd64", "--deep").done().out == run.out
 
 

@@ -14,6 +14,7 @@ from airferry.content.errors import DeniedError, UnauthorizedError
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference
 from airferry.openshift.cluster.trust_objects import TrustObject
+from airferry.openshift.samples.imports import every_tag
 from airferry.openshift.samples.operator_config import (
     OperatorConfig,
     config_patch,
@@ -178,7 +179,7 @@ def _reason_to_skip(stream: Stream, items: Sequence[Resolved], there: dict[str, 
         case Belonging.SAMPLE:
             missing = [item for item in items if item.image is None or not there.get(item.image, False)]
     if stream.repository is not None:
-        return f"it imports every tag of {stream.repository}, and not tags that are named"
+        return every_tag(stream.repository)
     if not missing:
         return None
     first = missing[0]

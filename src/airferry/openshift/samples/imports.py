@@ -36,13 +36,19 @@ def imports(inventory: Inventory, config: OperatorConfig) -> tuple[Import, ...]:
     if config.state != "Managed":
         return ()
     found: list[Import] = []
-    for item in inventory.resolved():
-        is_imported = item.stream.belonging in (Belonging.SAMPLE, Belonging.OUTSIDE)
-        if not is_imported or item.stream.name in config.skipped:
+    for stream in inventory.streams:
+        if stream.belonging not in (Belonging.SAMPLE, Belonging.OUTSIDE) or stream.name in config.skipped:
             continue
-        if item.tag.alias is None or item.image is None:
-            found.append(_import(item, config))
+        if stream.repository is not None:
+            found.append(Import(stream.name, f"{stream.name}:latest", None, every_tag(stream.repository)))
+        items = [inventory.resolve(stream, tag) for tag in stream.tags]
+        found += [_import(item, config) for item in items if item.tag.alias is None or item.image is None]
     return tuple(found)
+
+
+def every_tag(repository: str) -> str:
+    """Say why a stream with the deprecated ``dockerImageRepository`` cannot be mirrored by names."""
+    return f"it imports every tag of {repository}, and not tags that are named"
 
 
 def _import(item: Resolved, config: OperatorConfig) -> Import:
