@@ -176,6 +176,25 @@ def test_a_release_without_samples_is_told(samples: SamplesWorld, tmp_path: Path
     run.refused("not-found", "no component cluster-samples-operator")
 
 
+def test_a_release_on_a_disk_names_its_samples_too(samples: SamplesWorld, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    samples.quay.mirror(disk, "--arch", "amd64").done()
+    here = as_json(
+        airferry("samples", "list", samples.release.version, "--from-dir", disk, "--arch", "amd64", "-o", "json")
+    )
+    name = f"file://openshift/release:{samples.release.tag}"
+    assert as_json(airferry("samples", "list", name, "--from-dir", disk, "--arch", "amd64", "-o", "json")) == here
+    assert len(here["images"]) == IMAGES
+    samples.to_disk(disk, "--select", "redis").done()
+    airferry("samples", "list", "file://", "--from-dir", disk, "--arch", "amd64").done()
+    airferry("media", "verify", disk).done()
+
+
+def test_an_architecture_without_streams_is_told(samples: SamplesWorld, loaded: Path) -> None:
+    run = airferry("samples", "list", "file://", "--from-dir", loaded, "--arch", "s390x")
+    run.refused("not-found", "no image stream for s390x", hint="x86_64")
+
+
 def test_links_in_an_operators_image_lead_nowhere(samples: SamplesWorld, tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text(json.dumps(a_stream("stolen", {"1": "quay.io/a/b:1"})))
@@ -324,6 +343,17 @@ def test_two_runs_with_other_selections_add_up_on_a_disk(
     run = airferry("samples", "mirror", "--from-dir", disk, "file://", empty.host, *flags).done()
     assert "6 of 13 images of the streams are not on the disk" in run.err
     assert len(run.out.split("\n\n")[0].splitlines()) == 7
+
+
+def test_a_second_disk_is_made_from_the_first(samples: SamplesWorld, loaded: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    words = ("--from-dir", loaded, "file://", "file://deep/er", "--dir", other, "--arch", "amd64")
+    run = airferry("samples", "mirror", *words, "--select", "redis").done()
+    assert " file://deep/er/rhel9/redis-7:latest\n" in run.out
+    assert f"--from-dir={other} file://deep/er HOST" in run.out
+    flags = ("--from-dir", other, "--offline", "--arch", "amd64", "-o", "json")
+    answer = as_json(airferry("samples", "config", "file://deep/er", "m.example.com", *flags))
+    assert answer["streams"] == 1 and answer["samplesRegistry"] == "m.example.com"
 
 
 def test_destinations_that_are_none_are_refused(samples: SamplesWorld, tmp_path: Path) -> None:

@@ -68,7 +68,14 @@ async def open_samples(asked: SamplesSource, places: Places) -> OpenedSamples:
         opened = OpenedSamples(await _read(asked, places))
     if asked.every_architecture:
         return opened
-    return replace(opened, inventory=opened.inventory.for_architecture(asked.architecture))
+    inventory = opened.inventory.for_architecture(asked.architecture)
+    if not inventory.streams:
+        there = ", ".join(opened.inventory.architectures)
+        raise NotFoundError(
+            f"{asked.text} has no image stream for {asked.architecture}",
+            hint=f"its streams are for {there}: --arch ARCHITECTURE, or --all-architectures",
+        )
+    return replace(opened, inventory=inventory)
 
 
 async def _from_record(asked: SamplesSource) -> OpenedSamples:

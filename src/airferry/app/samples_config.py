@@ -1,6 +1,6 @@
 """``samples config``: what a cluster needs to import its samples from a mirror, made from what is really there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -95,34 +95,46 @@ async def samples_config(asked: SamplesConfigRequest, places: Places, narrator: 
     narrator.phase("reading image streams")
     opened = await open_samples(asked.source, places)
     there = await _what_is_there(asked, opened, target, places, narrator)
+    found = _sort_out(opened, there)
+    config = OperatorConfig(
+        target.samples_registry,
+        tuple(sorted({stream.name for stream in found.skipped})),
+        "Managed" if found.mirrored else "Removed",
+        operator_architecture(asked.source.architecture),
+    )
+    objects = (*await _trust(asked, target), *_operator_objects(config, found.tags, opened.inventory.version))
+    answer = SamplesConfigAnswer(config, objects, found.skipped, found.mirrored, _advice(config, target, asked))
+    if asked.to_dir is None:
+        return answer
+    files = await write_files(asked.to_dir, {item.file: str(item).encode() for item in objects})
+    return replace(answer, files=files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """How many streams are whole at the mirror, those to skip, and each image that is there, by stream and tag."""
+
+    mirrored: int
+    skipped: tuple[SkippedStream, ...]
+    tags: Mapping[tuple[str, str], str]
+
+
+def _sort_out(opened: OpenedSamples, there: Mapping[str, bool]) -> _Sorted:
     tags: dict[tuple[str, str], str] = {}
     skipped: list[SkippedStream] = []
     mirrored = 0
     for stream in opened.inventory.streams:
         items = [opened.inventory.resolve(stream, tag) for tag in stream.tags]
         reason = _reason_to_skip(stream, items, there)
-        if stream.belonging is Belonging.SAMPLE and reason is None:
-            mirrored += 1
-        elif reason is not None:
+        if reason is not None:
             skipped.append(SkippedStream(stream.name, reason))
-        if stream.belonging is Belonging.SAMPLE:
-            tags |= {
-                (stream.name, item.tag.name): item.image
-                for item in items
-                if item.tag.alias is None and item.image is not None and there.get(item.image, False)
-            }
-    config = OperatorConfig(
-        target.samples_registry,
-        tuple(sorted({stream.name for stream in skipped})),
-        "Managed" if mirrored else "Removed",
-        operator_architecture(asked.source.architecture),
-    )
-    objects = (*await _trust(asked, target), *_operator_objects(config, tags, opened.inventory.version))
-    answer = SamplesConfigAnswer(config, objects, tuple(skipped), mirrored, _advice(config, target, asked))
-    if asked.to_dir is None:
-        return answer
-    files = await write_files(asked.to_dir, {item.file: str(item).encode() for item in objects})
-    return replace(answer, files=files)
+        if stream.belonging is not Belonging.SAMPLE:
+            continue
+        mirrored += reason is None
+        for item in items:
+            if item.tag.alias is None and item.image is not None and there.get(item.image, False):
+                tags[stream.name, item.tag.name] = item.image
+    return _Sorted(mirrored, tuple(skipped), tags)
 
 
 async def _what_is_there(
@@ -169,7 +181,7 @@ async def _answers(reference: Reference, places: Places) -> bool:
     return found is not None
 
 
-def _reason_to_skip(stream: Stream, items: Sequence[Resolved], there: dict[str, bool]) -> str | None:
+def _reason_to_skip(stream: Stream, items: Sequence[Resolved], there: Mapping[str, bool]) -> str | None:
     """Return why the operator must not import ``stream``; None where it may, and where it never does."""
     match stream.belonging:
         case Belonging.PAYLOAD | Belonging.OTHER:
@@ -189,7 +201,7 @@ def _reason_to_skip(stream: Stream, items: Sequence[Resolved], there: dict[str, 
 
 
 def _operator_objects(
-    config: OperatorConfig, tags: dict[tuple[str, str], str], version: str | None
+    config: OperatorConfig, tags: Mapping[tuple[str, str], str], version: str | None
 ) -> tuple[TrustObject, ...]:
     file = f"{CONFIG_MAP}.yaml"
     return (
@@ -214,6 +226,8 @@ def _advice(config: OperatorConfig, target: SamplesTarget, asked: SamplesConfigR
         f"airferry secret merge {host}, then oc set data secret/pull-secret -n openshift-config "
         "--from-file=.dockerconfigjson=FILE",
         f"where the image config has allowedRegistriesForImport, {host.partition(':')[0]} must be among them",
+        "must-gather and what else comes with the release is imported by hand once the mirror is trusted: "
+        "oc import-image is/must-gather -n openshift",
     ]
     if not asked.ca_files:
         told.append(f"without --ca there is no ConfigMap with the CA of {host}: imports trust public CAs only")
