@@ -81,7 +81,7 @@ def sample_copies(tags: Iterable[Resolved], target: SamplesTarget) -> SampleCopi
         notes += [f"{other} and {chosen} have one name at the mirror; it gets the latter" for other in sorted(others)]
         used_by = tuple(sorted(set().union(*images.values())))
         wanted.append(WantedSample(_request(chosen, destination, used_by), chosen, used_by))
-    return SampleCopies(tuple(wanted), tuple(troubles), tuple(notes))
+    return SampleCopies(tuple(wanted), tuple(sorted(troubles, key=lambda trouble: trouble.name)), tuple(notes))
 
 
 def with_consequence(gap: Gap, copies: SampleCopies, kept: str | None = None) -> Gap:
