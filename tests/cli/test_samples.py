@@ -167,6 +167,18 @@ def test_sources_that_are_none_are_named(samples: SamplesWorld, tmp_path: Path) 
     airferry("samples", "list", DATA, "--select", "pyhton").refused("usage", "matches no tag")
 
 
+def test_what_is_no_text_on_stdin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    airferry("samples", "list", "-").refused("usage", "stdin", "not text")
+
+
+def test_signs_that_steer_terminals_are_no_part_of_a_name(tmp_path: Path) -> None:
+    for image in ("quay.io/a/b:\x1b[2J", "quay.io/a/\ud800:1"):
+        (tmp_path / "f.json").write_text(a_list(a_stream("ruby", {"1": image})))
+        run = airferry("samples", "list", tmp_path / "f.json").refused("malformed", "spec.tags[0].from.name")
+        assert "\x1b" not in run.err
+
+
 def test_a_release_without_samples_is_told(samples: SamplesWorld, tmp_path: Path) -> None:
     from airferry.lab import SMALL, publish_release
     from failures.stage import Quay
@@ -354,6 +366,19 @@ def test_a_second_disk_is_made_from_the_first(samples: SamplesWorld, loaded: Pat
     flags = ("--from-dir", other, "--offline", "--arch", "amd64", "-o", "json")
     answer = as_json(airferry("samples", "config", "file://deep/er", "m.example.com", *flags))
     assert answer["streams"] == 1 and answer["samplesRegistry"] == "m.example.com"
+
+
+def test_what_no_mirror_serves_is_not_mirrored(samples: SamplesWorld, tmp_path: Path) -> None:
+    run = samples.to_disk(tmp_path / "disk", "--select", "jenkins*")
+    run.refused("usage", "nothing of this is imported from a samplesRegistry", "jenkins", hint="samples list")
+
+
+def test_the_ledger_of_a_release_is_left_alone(samples: SamplesWorld, tmp_path: Path) -> None:
+    ledger = tmp_path / "files" / "ledger.json"
+    ledger.parent.mkdir()
+    ledger.write_text('{"release": "4.12.0", "gaps": []}')
+    samples.to_disk(tmp_path / "disk", "--select", "golang", "--to-manifests", ledger.parent).done()
+    assert ledger.exists() and (ledger.parent / "mapping.txt").exists()
 
 
 def test_destinations_that_are_none_are_refused(samples: SamplesWorld, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``samples mirror``: the images of the samples operator's streams, where its imports will look for them."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -173,9 +174,19 @@ async def _write(asked: MirrorSamples, mirrored: MirroredSamples, places: Places
     if mirrored.exit_code is not ExitCode.DONE:
         files[LEDGER] = (json.dumps(_ledger(mirrored), indent=2) + "\n").encode()
     else:
-        with writing(asked.files_folder):
-            (asked.files_folder / LEDGER).unlink(missing_ok=True)
+        await asyncio.to_thread(_forget_ledger, asked.files_folder / LEDGER)
     return await write_files(asked.files_folder, files, private=places.settings.private)
+
+
+def _forget_ledger(file: Path) -> None:
+    """Remove the ledger of an earlier run for samples, whose lines are closed; a release's stays."""
+    try:
+        is_ours = "movedTags" in json.loads(file.read_bytes())
+    except (OSError, ValueError, TypeError):
+        return
+    if is_ours:
+        with writing(file.parent):
+            file.unlink(missing_ok=True)
 
 
 def _ledger(mirrored: MirroredSamples) -> dict[str, Any]:

@@ -94,8 +94,7 @@ async def _from_record(asked: SamplesSource) -> OpenedSamples:
 
 async def _read(asked: SamplesSource, places: Places) -> Inventory:
     if asked.text == "-":
-        text = await asyncio.to_thread(sys.stdin.read)
-        return _inventory(parse_streams(text, "stdin"), "stdin")
+        return _inventory(parse_streams(await asyncio.to_thread(_read_stdin), "stdin"), "stdin")
     named = _named_path(asked.text)
     if named is None:
         return await _from_release(asked, places)
@@ -103,6 +102,13 @@ async def _read(asked: SamplesSource, places: Places) -> Inventory:
         return _inventory(await asyncio.to_thread(_read_folder, named, str(named)), str(named))
     text = await asyncio.to_thread(read_text_file, named, "the list of image streams")
     return _inventory(parse_streams(text, str(named)), str(named))
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError("stdin cannot be read: it is not text") from None
 
 
 def _named_path(text: str) -> Path | None:

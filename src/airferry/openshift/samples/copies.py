@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from airferry.errors import AirferryError
+from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, Reference
 from airferry.openshift.samples.rewriting import KNOWN_HOSTS, SamplesTarget
 from airferry.openshift.samples.selection import Selection
@@ -50,8 +50,16 @@ class SampleCopies:
 def selected_tags(inventory: Inventory, selection: Selection) -> tuple[Resolved, ...]:
     """Return what each selected tag of the samples comes to. Raises UsageError for a selection of nothing."""
     selection.check(inventory.resolved())
-    found = [item for item in inventory.resolved() if item.stream.belonging is Belonging.SAMPLE]
-    return tuple(item for item in found if selection.takes(item))
+    selected = [item for item in inventory.resolved() if selection.takes(item)]
+    found = tuple(item for item in selected if item.stream.belonging is Belonging.SAMPLE)
+    if selected and not found:
+        stream = selected[0].stream
+        raise UsageError(
+            f"nothing of this is imported from a samplesRegistry: {stream.name} is of those that are "
+            f"{stream.belonging.meaning}",
+            hint="`airferry samples list SOURCE` says of each stream whose it is",
+        )
+    return found
 
 
 def sample_copies(tags: Iterable[Resolved], target: SamplesTarget) -> SampleCopies:

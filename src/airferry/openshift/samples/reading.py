@@ -115,7 +115,7 @@ def _stream(document: Mapping[str, Any], where: str, architecture: str | None) -
         name,
         tags,
         architecture,
-        repository if isinstance(repository, str) and repository else None,
+        _text(spec, "dockerImageRepository", f"{where}, spec") if repository else None,
         None if label is None else label == "true",
         where,
     )
@@ -161,7 +161,7 @@ def _from_config_map(document: Mapping[str, Any], where: str) -> list[Stream]:
             raise MalformedError(f"{where}, data: the key {key!r} is not STREAM_TAG")
         if not isinstance(image, str) or not image:
             raise MalformedError(f"{where}, data.{key} names no image")
-        tags.setdefault(stream, []).append(StreamTag(tag, image=image))
+        tags.setdefault(stream, []).append(StreamTag(tag, image=_printable(image, f"{where}, data.{key}")))
     return [
         Stream(stream, tuple(found), file=f"{where}, data.{stream}_{found[0].name}") for stream, found in tags.items()
     ]
@@ -189,4 +189,11 @@ def _text(document: Mapping[str, Any], field: str, where: str) -> str:
     value = document.get(field)
     if not isinstance(value, str) or not value:
         raise MalformedError(f"{where} has no {field}")
-    return value
+    return _printable(value, f"{where}.{field}")
+
+
+def _printable(text: str, where: str) -> str:
+    """Return ``text``, which will be shown on terminals: signs that steer them are no part of any name."""
+    if not text.isprintable():
+        raise MalformedError(f"{where} holds signs that cannot be printed: {text!r}")
+    return text

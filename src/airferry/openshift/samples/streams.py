@@ -31,11 +31,11 @@ class Belonging(StrEnum):
             case Belonging.SAMPLE:
                 return "imported by the samples operator, from its samplesRegistry"
             case Belonging.PAYLOAD:
-                return "comes with the release, and is in its mirror"
+                return "brought by the release, and in its mirror"
             case Belonging.OUTSIDE:
                 return "imported from where it is written, never from the samplesRegistry"
             case Belonging.OTHER:
-                return "no hand of the samples operator is in it"
+                return "made by somebody else than the samples operator"
 
 
 @dataclass(frozen=True, slots=True)
