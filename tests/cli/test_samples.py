@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -513,7 +514,7 @@ def no_of(run: Run) -> dict[str, dict[str, str]]:
 def test_every_import_of_the_generated_config_is_answered(samples: SamplesWorld, configured: Path) -> None:
     run = verify(samples, configured, "--platform", "linux/amd64").done()
     assert run.out.startswith("16 images, 16 of them samples\n") and "  yes             16\n" in run.out
-    assert verify(samples, configured, "--platform", "linux/amd64", "--deep").done().out == run.out
+    assert "  yes             16\n" in verify(samples, configured, "--platform", "linux/amd64", "--deep").done().out
 
 
 def test_mirror_rules_do_not_help_an_import(samples: SamplesWorld, configured: Path) -> None:
@@ -546,11 +547,22 @@ def test_an_image_that_is_not_there_is_a_no_with_its_fix(own: SamplesWorld, tmp_
     found = no_of(verify(own, objects, "--platform", "linux/amd64", "-o", "json"))
     assert sorted(found) == ["golang:1.18-ubi7", "golang:1.18-ubi8", "golang:1.18-ubi9"]
     fix = found["golang:1.18-ubi9"]["fix"]
-    assert (
-        f"airferry samples mirror {DATA / 'ocp-x86_64'} {own.mirror.host} --select stream=golang; or add golang to"
-        in fix
-    )
+    assert fix.endswith("; or add golang to skippedImagestreams; `airferry samples config` does")
     assert found["golang:1.18-ubi9"]["code"] == "no-manifest"
+    mend(own, fix, tmp_path)
+    verify(own, objects, "--platform", "linux/amd64").done()
+
+
+def mend(samples: SamplesWorld, fix: str, folder: Path) -> None:
+    """Run the command that a fix prints, with what it takes to reach both sides."""
+    words = shlex.split(fix[fix.index("airferry samples mirror") :].partition(";")[0])[1:]
+    trust = (
+        "--dest-registry-config",
+        samples.mirror.auth_file,
+        "--dest-certificate-authority",
+        samples.mirror.authority,
+    )
+    airferry(*words, *samples.reach, *trust, "--to-manifests", folder / "mended").done()
 
 
 def test_a_layer_that_was_lost_is_a_no(own: SamplesWorld, tmp_path: Path) -> None:
@@ -563,7 +575,8 @@ def test_a_layer_that_was_lost_is_a_no(own: SamplesWorld, tmp_path: Path) -> Non
     lost.unlink()
     found = no_of(verify(own, objects, "--platform", "linux/amd64", "-o", "json"))
     assert list(found) == ["golang:1.18-ubi8"] and found["golang:1.18-ubi8"]["code"] == "no-blob"
-    assert "airferry samples mirror" in found["golang:1.18-ubi8"]["fix"]
+    mend(own, found["golang:1.18-ubi8"]["fix"], tmp_path)
+    verify(own, objects, "--platform", "linux/amd64").done()
 
 
 def test_trust_and_credentials_are_the_clusters(samples: SamplesWorld, configured: Path) -> None:

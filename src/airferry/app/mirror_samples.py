@@ -9,7 +9,8 @@ from typing import Any
 
 from airferry.app.copy_report import CopyReport, gap_to_json
 from airferry.app.copying import CopyOptions, copy_images, reserve
-from airferry.app.mirror_files import LEDGER, check_writable, write_files
+from airferry.app.generated_files import write_files
+from airferry.app.mirror_files import LEDGER, check_writable
 from airferry.app.narration import Narrator
 from airferry.app.open_samples import OpenedSamples, SamplesSource, open_samples
 from airferry.app.places import Places

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from airferry.app.cluster_trust import TrustRequest, trust
-from airferry.app.mirror_files import write_files
+from airferry.app.cluster_trust import TrustAnswer, TrustRequest, trust
+from airferry.app.generated_files import write_files
 from airferry.app.narration import Narrator
 from airferry.app.open_samples import OpenedSamples, SamplesSource, open_samples
 from airferry.app.places import Places
@@ -102,8 +102,11 @@ async def samples_config(asked: SamplesConfigRequest, places: Places, narrator: 
         "Managed" if found.mirrored else "Removed",
         operator_architecture(asked.source.architecture),
     )
-    objects = (*await _trust(asked, target), *_operator_objects(config, found.tags, opened.inventory.version))
-    answer = SamplesConfigAnswer(config, objects, found.skipped, found.mirrored, _advice(config, target, asked))
+    trusted = await _trust(asked, target)
+    objects = (*trusted.objects, *_operator_objects(config, found.tags, opened.inventory.version))
+    warnings = [f"{fault.message}; {fault.hint}" for fault in trusted.faults]
+    advice = (*warnings, *trusted.notes, *_advice(config, target, asked))
+    answer = SamplesConfigAnswer(config, objects, found.skipped, found.mirrored, advice)
     if asked.to_dir is None:
         return answer
     files = await write_files(asked.to_dir, {item.file: str(item).encode() for item in objects})
@@ -210,11 +213,12 @@ def _operator_objects(
     )
 
 
-async def _trust(asked: SamplesConfigRequest, target: SamplesTarget) -> tuple[TrustObject, ...]:
+async def _trust(asked: SamplesConfigRequest, target: SamplesTarget) -> TrustAnswer:
+    """Return the objects by which imports trust the registry; what ``to_dir`` holds of earlier runs is kept in them."""
     if not asked.ca_files:
-        return ()
-    answer = await trust(TrustRequest(ca_files=asked.ca_files, hosts=(target.place.address,), name=asked.name))
-    return answer.objects
+        return TrustAnswer((), (), ())
+    hosts = (target.place.address,)
+    return await trust(TrustRequest(ca_files=asked.ca_files, hosts=hosts, name=asked.name, to_dir=asked.to_dir))
 
 
 def _advice(config: OperatorConfig, target: SamplesTarget, asked: SamplesConfigRequest) -> tuple[str, ...]:

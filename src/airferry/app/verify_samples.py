@@ -3,6 +3,7 @@
 An import asks the place that the operator wrote into the stream, and nothing else: no mirror rule applies to it.
 """
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,15 +32,21 @@ NO_IMAGE = "no-image"
 class SamplesWish:
     """Which samples: where the streams are read, and the file with the operator's Config."""
 
-    source: SamplesSource
+    source: str
     config: Path | None
 
 
 async def verify_samples(
-    wish: SamplesWish, nodes: NodeAccess, content: HttpContent, settings: ProbeSettings, narrator: Narrator
+    wish: SamplesWish,
+    nodes: NodeAccess,
+    architecture: str,
+    content: HttpContent,
+    settings: ProbeSettings,
+    narrator: Narrator,
 ) -> tuple[Judgement, ...]:
     """Return the answer for every image that the operator will import, in the order of streams and tags.
 
+    ``architecture`` is meant where the operator's Config names none.
     Raises UsageError, NotFoundError and MalformedError for files that are of no use.
     """
     if wish.config is None:
@@ -49,9 +56,7 @@ async def verify_samples(
         )
     config = parse_config(read_text_file(wish.config), str(wish.config))
     narrator.phase("reading image streams")
-    source = wish.source
-    if config.architecture:
-        source = replace(source, architecture=config.architecture)
+    source = SamplesSource(text=wish.source, architecture=config.architecture or architecture)
     async with Places(Settings(), readers=content, rules=rules_for_reading(nodes.rules)) as places:
         opened = await open_samples(source, places)
     wanted = imports(opened.inventory, config)
@@ -61,7 +66,7 @@ async def verify_samples(
     images = [(item.reference, None) for item in asked if item.reference is not None]
     found = await probe_all(probe, images, lambda: narrator.advance(steps=1))
     answers = dict(zip(asked, found, strict=True))
-    return tuple(_judged(item, answers.get(item), config, source) for item in wanted)
+    return tuple(_judged(item, answers.get(item), config, wish.source) for item in wanted)
 
 
 def _opener(content: HttpContent) -> OpenPlace:
@@ -71,7 +76,7 @@ def _opener(content: HttpContent) -> OpenPlace:
     return open_place
 
 
-def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig, source: SamplesSource) -> Judgement:
+def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig, source: str) -> Judgement:
     wanted = Wanted(item.name, item.shown, WantedKind.SAMPLE)
     skip = f"add {item.stream} to skippedImagestreams; `airferry samples config` does"
     if findings is None:
@@ -86,7 +91,8 @@ def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig,
         reason = f"the operator imports it from {place} whatever its samplesRegistry is; {judgement.reason}"
         return replace(judgement, code=NOT_REWRITTEN, reason=reason, fix=skip)
     failure = findings.attempts[-1].failures[0]
-    mirror = f"airferry samples mirror {source.text} {config.samples_registry} --select stream={item.stream}"
+    words = (source, config.samples_registry, f"--select=stream={item.stream}")
+    mirror = f"airferry samples mirror --refresh {shlex.join(words)}"
     fix = _fix(failure.trouble, str(item.shown.repository.place), mirror, skip) or judgement.fix
     return replace(judgement, code=str(failure.trouble), reason=failure.message, fix=fix)
 
@@ -96,8 +102,16 @@ def _fix(trouble: Trouble, host: str, mirror: str, skip: str) -> str | None:
     match trouble:
         case Trouble.NO_MANIFEST:
             return f"{mirror}; or {skip}"
-        case Trouble.NO_CHILD | Trouble.NO_BLOB | Trouble.BAD_MANIFEST | Trouble.BAD_BLOB:
+        case Trouble.NO_CHILD | Trouble.NO_BLOB:
             return f"mirror it again, what is there is not sent twice: {mirror}"
+        case Trouble.BAD_MANIFEST | Trouble.BAD_BLOB:
+            # Registries keep content that is there under its digest, whatever is pushed over it.
+            return (
+                f"have {host} drop what is damaged on its disk (airferry registry scrub does), "
+                f"and mirror it again: {mirror}"
+            )
+        case Trouble.NO_PLATFORM | Trouble.WRONG_PLATFORM:
+            return f"give the --platform that the nodes have; or {skip}"
         case Trouble.UNREACHABLE:
             return f"start {host}, or open the way to it, or correct samplesRegistry in the operator's Config"
         case Trouble.UNKNOWN_CA:

@@ -36,12 +36,11 @@ if TYPE_CHECKING:
     "platforms",
     metavar="OS/ARCH",
     multiple=True,
-    help="Platform of the nodes, may be repeated; by default the release's.",
+    help="Platform of the nodes, may be repeated; by default those of the install-config's pools, else the release's.",
 )
 @click.option(
     "--arch",
-    default=host_architecture,
-    show_default="this machine's",
+    show_default="that of the install-config's pools, else this machine's",
     help="Architecture that a bare version means, and that is read from a release for several.",
 )
 @click.option("--from-dir", type=FOLDER, help="Ask this disk instead of the mirror, before it leaves.")
@@ -72,11 +71,19 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     """
     from airferry.app.node_access import NodeFiles
     from airferry.app.verify import VerifyRequest, verify
-    from airferry.app.verify_text import print_junit, print_report, report_document, write_junit
+    from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
+    if junit is not None:
+        check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
-    samples = _samples(flags.pop("samples"), flags.pop("samples_config"), flags["arch"])
-    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), samples=samples, **flags)
+    samples = _samples(flags.pop("samples"), flags.pop("samples_config"))
+    asked = VerifyRequest(
+        nodes=nodes,
+        architecture=flags.pop("arch"),
+        own_architecture=host_architecture(),
+        samples=samples,
+        **flags,
+    )
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
         report = run(verify(asked, narrator))
@@ -88,14 +95,11 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     finish(report.exit_code)
 
 
-def _samples(source: str | None, config: Path | None, architecture: str) -> "SamplesWish | None":
-    from airferry.app.open_samples import SamplesSource
+def _samples(source: str | None, config: Path | None) -> "SamplesWish | None":
     from airferry.app.verify_samples import SamplesWish
 
     if source is None:
         if config is not None:
-            raise UsageError(
-                "--samples-config is for --samples", hint="name where the streams are read: --samples SOURCE"
-            )
+            raise UsageError("--samples-config is for --samples", hint="name the streams: --samples SOURCE")
         return None
-    return SamplesWish(SamplesSource(text=source, architecture=architecture), config)
+    return SamplesWish(source, config)

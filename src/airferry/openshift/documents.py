@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from airferry.errors import MalformedError
+from airferry.openshift.yaml_errors import located
 
 _MAX_FILE_CHARACTERS: Final = 8 * 1024 * 1024
 
@@ -29,7 +30,4 @@ def _load_all(text: str, file: str) -> Iterator[Any]:
     try:
         yield from reader.load_all(text)
     except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-        raise MalformedError(f"{file} is not YAML{line}: {problem}") from error
+        raise located(error, text, file) from None

@@ -162,7 +162,7 @@ def test_in_a_cluster_the_label_tells_whose_a_stream_is() -> None:
 
 
 BROKEN: dict[str, tuple[str, list[str]]] = {
-    "not YAML": ("a: [", ["f.json is not YAML at line 1"]),
+    "not YAML": ("a: [", ["f.json, line 1, column 5: not YAML"]),
     "a list of streams without a List": ("[1]", ["document 1 is not an object but list"]),
     "no kind": ("{}", ["f.json has no kind"]),
     "another ConfigMap": ('{"kind": "ConfigMap", "metadata": {"name": "x"}}', ["is the ConfigMap 'x'"]),
