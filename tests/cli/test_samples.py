@@ -16,7 +16,7 @@ from airferry.lab.attachments import attach_signature
 from airferry.oci import Digest
 from cli.samples_world import DATA, SamplesWorld, build_samples_world, real_streams
 from cli.world import OurRegistry, as_json, nothing_listens
-from failures.stage import Run, airferry, is_sound, look_at
+from failures.stage import QUICK, Run, airferry, is_sound, look_at
 
 SAMPLES = ("dotnet", "golang", "java-runtime", "redis")
 OUTSIDE = ("jenkins", "jenkins-agent-base")
@@ -201,6 +201,15 @@ def test_a_release_on_a_disk_names_its_samples_too(samples: SamplesWorld, tmp_pa
     samples.to_disk(disk, "--select", "redis").done()
     airferry("samples", "list", "file://", "--from-dir", disk, "--arch", "amd64").done()
     airferry("media", "verify", disk).done()
+
+
+def test_an_unverified_release_on_a_disk_is_not_listened_to(samples: SamplesWorld, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    flags = ("--registries-conf", samples.rules, "--arch", "amd64", "--allow-unverified", *QUICK)
+    airferry("release", "mirror", samples.release.version, "--to-dir", disk, *flags).done()
+    words = ("samples", "list", samples.release.version, "--from-dir", disk, "--arch", "amd64")
+    airferry(*words).refused("untrusted-release", "without a valid signature", hint="--allow-unverified")
+    airferry(*words, "--allow-unverified").done()
 
 
 def test_an_architecture_without_streams_is_told(samples: SamplesWorld, loaded: Path) -> None:

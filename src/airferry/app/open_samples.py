@@ -9,6 +9,7 @@ from typing import Final
 
 from airferry.app.places import Places
 from airferry.app.release_image import choose_child, components_repository, parse_release, read_release
+from airferry.app.release_records import ImageOnDisk, refuse_unverified
 from airferry.app.samples_records import SamplesRecord, read_samples_record
 from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
@@ -33,12 +34,14 @@ class SamplesSource:
     """Where streams are read: ``text`` as given, ``disk`` for releases and records on one.
 
     ``architecture`` is what a bare version means, and whose streams are taken; with ``every_architecture`` all are.
+    ``allow_unverified`` takes a release on a disk that was copied without a valid signature.
     """
 
     text: str
     disk: Path | None = None
     architecture: str = "amd64"
     every_architecture: bool = False
+    allow_unverified: bool = False
 
     @property
     def is_on_disk(self) -> bool:
@@ -126,6 +129,9 @@ async def _from_release(asked: SamplesSource, places: Places) -> Inventory:
             raise MalformedError(f"{asked.text} is no release", hint=f"for the path write ./{asked.text}") from error
         raise
     release = await read_release(reference, places, architecture=asked.architecture)
+    place, path = release.reference.repository.place, release.reference.repository.path
+    if place.kind is PlaceKind.TREE and not asked.allow_unverified:
+        await refuse_unverified(Path(place.address), {ImageOnDisk(path, release.digest)})
     names = frozenset(component.name for component in release.payload.components)
     component = next((one for one in release.payload.components if one.name == OPERATOR), None)
     if component is None:

@@ -16,7 +16,7 @@ from airferry.cli.options import (
 )
 from airferry.cli.output import print_answer
 from airferry.cli.samples_config import config
-from airferry.cli.samples_options import ARCH, FROM_DIR, samples_source
+from airferry.cli.samples_options import ALLOW_UNVERIFIED, ARCH, FROM_DIR, samples_source
 from airferry.cli.session import session
 from airferry.errors import ExitCode
 
@@ -41,6 +41,7 @@ _SELECT = click.option(
 @_SELECT
 @click.option("--sizes", is_flag=True, help="Read the manifest of every image, and show how large it is.")
 @FROM_DIR
+@ALLOW_UNVERIFIED
 @ARCH
 @_ALL_ARCHITECTURES
 @reads_registries
@@ -79,6 +80,7 @@ async def _list(reading: ReadOptions, saying: OutputOptions, **options: Any) -> 
 @click.argument("destination")
 @_SELECT
 @FROM_DIR
+@ALLOW_UNVERIFIED
 @click.option("--dir", "--to-dir", "disk", type=FOLDER, help="Disk that a DESTINATION of file:// is on.")
 @click.option("--to-manifests", "manifests_dir", type=FOLDER, help="Folder for the mapping and the ledger.")
 @ARCH

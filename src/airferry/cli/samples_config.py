@@ -8,7 +8,7 @@ import click
 from airferry.cli.command import OcCommand, run
 from airferry.cli.options import FILE, FOLDER, OutputOptions, ReadOptions, reads_registries, says
 from airferry.cli.output import print_answer
-from airferry.cli.samples_options import ARCH, FROM_DIR, samples_source
+from airferry.cli.samples_options import ALLOW_UNVERIFIED, ARCH, FROM_DIR, samples_source
 from airferry.cli.session import session
 
 
@@ -20,6 +20,7 @@ from airferry.cli.session import session
 @click.option("--name", default="registry-config", show_default=True, help="Name of the ConfigMap with the CA.")
 @click.option("--to-dir", type=FOLDER, help="Folder to write the objects to, a file for each.")
 @FROM_DIR
+@ALLOW_UNVERIFIED
 @ARCH
 @reads_registries
 @says()

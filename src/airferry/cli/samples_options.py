@@ -19,6 +19,9 @@ ARCH: Final = click.option(
     show_default="this machine's",
     help="Architecture that a bare version means, and whose streams are taken.",
 )
+ALLOW_UNVERIFIED: Final = click.option(
+    "--allow-unverified", is_flag=True, help="Use a disk whose release was copied unverified."
+)
 
 
 def samples_source(options: dict[str, Any]) -> "SamplesSource":
@@ -30,4 +33,5 @@ def samples_source(options: dict[str, Any]) -> "SamplesSource":
         disk=options["from_dir"],
         architecture=options["arch"],
         every_architecture=options.get("all_architectures", False),
+        allow_unverified=options["allow_unverified"],
     )
