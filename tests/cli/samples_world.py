@@ -1,15 +1,25 @@
 """A release with samples on the connected side, and a registry on the other."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from airferry.lab import LabStore, PublishedRelease, publish_release_with_samples
 from cli.world import OurRegistry
 from failures.stage import QUICK, Quay, Run, airferry
+
+SAMPLES = ("dotnet", "golang", "java-runtime", "redis")
+OUTSIDE = ("jenkins", "jenkins-agent-base")
+IMAGES = 13
+"""Distinct images that the four samples name; their tags are sixteen."""
+
+REDIS = "x86_64/redis/imagestreams/redis-rhel.json"
 
 DATA = Path(__file__).parents[1] / "data" / "imagestreams"
 HOSTS = ("quay.io", "registry.redhat.io", "registry.access.redhat.com")
@@ -74,3 +84,34 @@ def build_samples_world(folder: Path) -> Iterator[SamplesWorld]:
 
 def _only_streams(files: dict[str, bytes]) -> dict[str, bytes]:
     return {path: content for path, content in files.items() if "/imagestreams/" in path}
+
+
+def a_list(*streams: dict[str, Any]) -> str:
+    return json.dumps({"kind": "List", "apiVersion": "v1", "items": list(streams)})
+
+
+def a_stream(name: str, images: dict[str, str], **labels: str) -> dict[str, Any]:
+    tags = [{"name": tag, "from": {"kind": "DockerImage", "name": image}} for tag, image in images.items()]
+    metadata = {"name": name, "labels": {f"samples.operator.openshift.io/{key}": word for key, word in labels.items()}}
+    return {
+        "kind": "ImageStream",
+        "apiVersion": "image.openshift.io/v1",
+        "metadata": metadata,
+        "spec": {"tags": tags},
+    }
+
+
+def documents(run: Run) -> dict[str, Any]:
+    """The objects on stdout, by kind and name."""
+    found = [document for document in YAML(typ="safe").load_all(run.out) if document]
+    return {f"{item['kind']}/{item['metadata']['name']}": item for item in found}
+
+
+def verify(samples: SamplesWorld, folder: Path, *more: object, source: object = DATA / "ocp-x86_64") -> Run:
+    flags = ("--samples-config", folder / "samples-config.yaml", "--ca", samples.mirror.authority)
+    return airferry("verify", "--samples", source, *flags, "--pull-secret", samples.mirror.auth_file, *more)
+
+
+def no_of(run: Run) -> dict[str, dict[str, str]]:
+    assert run.code == 1, run.end
+    return {image["name"]: image for image in json.loads(run.out)["images"] if image["answer"] == "no"}
