@@ -12,6 +12,7 @@ from airferry.app.text_files import read_text_file
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release, unreadable
+from airferry.app.verify_samples import SamplesWish, verify_samples
 from airferry.content.http import HttpContent, NoCredentials, RegistryPlace
 from airferry.content.registries_conf import read_registries_conf
 from airferry.errors import ExitCode, UsageError
@@ -44,6 +45,7 @@ class VerifyRequest:
     release_file: Path | None = None
     installer: Path | None = None
     deep: bool = False
+    samples: SamplesWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
             _judged(item, unreadable(findings, item, release), nodes.rules, remedies)
             for item, findings in zip(wanted, found, strict=True)
         )
+        if asked.samples is not None:
+            judgements += await verify_samples(asked.samples, nodes, architecture, content, settings, narrator)
     narrator.done()
     uncompiled = release.uncompiled if release is not None else ()
     return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms, asked.deep)
@@ -228,9 +232,15 @@ def _platform(text: str) -> Platform:
 
 def _check(asked: VerifyRequest) -> None:
     nodes = asked.nodes
-    if asked.release is None and asked.images is None and asked.release_file is None:
+    has_pulls = asked.release is not None or asked.images is not None or asked.release_file is not None
+    if not has_pulls and asked.samples is None:
         raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
-    if not nodes.has_rules and asked.from_dir is None:
+    if asked.samples is not None and asked.from_dir is not None:
+        raise UsageError(
+            "--samples asks the registry that the cluster imports from, not a disk",
+            hint="airferry samples config --offline says what a disk lacks",
+        )
+    if has_pulls and not nodes.has_rules and asked.from_dir is None:
         raise UsageError(
             "what the nodes will have is not known",
             hint="give --install-config, --registries-conf, or --mirror-sets, or a disk with --from-dir",

@@ -141,10 +141,12 @@ def write_junit(file: Path, text: str) -> None:
 def _title(report: VerifyReport) -> str:
     total = len(report.judgements)
     release = report.release
+    kinds = [item.wanted.kind for item in report.judgements]
+    extra, samples = kinds.count(WantedKind.EXTRA), kinds.count(WantedKind.SAMPLE)
+    imported = f", {samples} of them samples" if samples else ""
     if release is None:
-        return _images(total)
-    extra = sum(item.wanted.kind is WantedKind.EXTRA for item in report.judgements)
-    word = f", {extra} of them extra" if extra else ""
+        return f"{_images(total)}{imported}"
+    word = (f", {extra} of them extra" if extra else "") + imported
     digest = f", {release.by_digest.digest}" if release.by_digest is not None else ""
     return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {_images(total)}{word}"
 

@@ -10,6 +10,7 @@ from airferry.lab.faults import Faults, Rule
 from airferry.lab.keys import LabKey
 from airferry.lab.policy import Authentication, Policy
 from airferry.lab.release import PublishedRelease, publish_release
+from airferry.lab.samples import publish_images_of, publish_release_with_samples
 from airferry.lab.sending import LoggedRequest
 from airferry.lab.shape import DEMO, R190, S74, SMALL, Shape
 from airferry.lab.store import LabStore
@@ -34,5 +35,7 @@ __all__ = [
     "Shape",
     "Upstream",
     "make_certificates",
+    "publish_images_of",
     "publish_release",
+    "publish_release_with_samples",
 ]

@@ -25,6 +25,7 @@ class WantedKind(StrEnum):
     RELEASE = "release"
     COMPONENT = "component"
     EXTRA = "extra"
+    SAMPLE = "sample"
 
 
 @dataclass(frozen=True, slots=True)
