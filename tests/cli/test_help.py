@@ -38,7 +38,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
         "verify",
-        "catalog list",
+        *(f"catalog {name}" for name in ("list", "mirror")),
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),

@@ -85,15 +85,18 @@ def ledger_text(version: str, gaps: Sequence[Gap]) -> str:
     return json.dumps({"release": version, "gaps": [gap_to_json(gap) for gap in gaps]}, indent=2) + "\n"
 
 
-async def forget_ledger(folder: Path, version: str) -> None:
-    """Remove the ledger that an earlier run left for this release, whose gaps are closed. Raises ReadOnlyError."""
+async def forget_ledger(folder: Path, name: str, *, kind: str = "release") -> None:
+    """Remove the ledger that an earlier run left for this release or catalog, whose gaps are closed.
+
+    Raises ReadOnlyError.
+    """
 
     def remove() -> None:
         try:
             document = json.loads((folder / LEDGER).read_bytes())
         except (OSError, ValueError):
             return
-        if isinstance(document, dict) and document.get("release") == version:
+        if isinstance(document, dict) and document.get(kind) == name:
             with writing(folder):
                 (folder / LEDGER).unlink(missing_ok=True)
 

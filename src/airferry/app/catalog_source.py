@@ -1,0 +1,108 @@
+"""The catalog that is to be mirrored: by which name the far side knows it, and where its images are read."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
+from airferry.app.open_catalog import CONFIGS_LABEL, CatalogImage, OpenedCatalog, open_catalog
+from airferry.app.places import Places
+from airferry.errors import UsageError
+from airferry.oci import Place, PlaceKind, Reference, Repository
+from airferry.openshift.catalog.model import Catalog
+
+_ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexImage:
+    """The catalog image to push.
+
+    ``source`` is where it is copied from, by digest. ``named`` is what it is called at its source, by which its name at
+    the destination is made, whatever disk it crossed on. ``documents`` is the folder in it, "" when not known;
+    ``serves_itself`` is False for an image without a cache, which OLM has to serve with its own program.
+    """
+
+    source: Reference
+    named: Reference
+    documents: str = ""
+    serves_itself: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogToMirror:
+    """What to mirror: the images of ``catalog``, and ``index``. ``record`` is what the disk they are read from says."""
+
+    catalog: Catalog
+    index: IndexImage
+    record: CatalogRecord | None = None
+
+    def locate(self, image: Reference) -> Reference | None:
+        """Return where an image of the documents is read, under its own name or on the disk; None when it is not there.
+
+        On a disk without a record, one that ``oc`` wrote, images lie below the catalog's own repository.
+        """
+        place, path = self.index.source.repository.place, self.index.source.repository.path
+        if place.kind is not PlaceKind.TREE:
+            return image
+        known = self.record.images.get(str(image)) if self.record is not None else None
+        if known is not None:
+            return Reference(Repository(place, known.path), None, known.digest)
+        if self.record is not None and image.digest is None:
+            return None  # what lies under its name may be an image of another registry
+        return replace(image, repository=Repository(place, f"{path}/{image.repository.path}"))
+
+
+@asynccontextmanager
+async def open_catalog_to_mirror(
+    text: str, places: Places, *, tree: Path | None, from_dir: Path | None, architecture: str
+) -> AsyncIterator[tuple[OpenedCatalog, CatalogToMirror]]:
+    """Open the catalog that SRC names: in a registry, ``file://`` on a disk, or ``oci://``.
+
+    With ``from_dir`` the name that a catalog on that disk has at its source will do. Raises UsageError for a folder of
+    documents, NotFoundError, MalformedError, …
+    """
+    disk = from_dir or tree
+    if from_dir is not None and not text.startswith(("file://", "oci://")):
+        text = await find_catalog(from_dir, str(Reference.parse(text)))
+    async with open_catalog(text, places, tree=disk, architecture=architecture) as opened:
+        if opened.image is None:
+            raise UsageError(
+                f"{text} is a folder of documents, and what is mirrored is a catalog image",
+                hint="make one of it with `airferry catalog build`",
+            )
+        image = opened.image
+        record = None
+        if image.reference.repository.place.kind is PlaceKind.TREE and disk is not None:
+            record = await read_catalog_record(disk, image.reference.repository.path, image.root.digest)
+        index = IndexImage(image.reference, _named(image, record), image.labels.get(CONFIGS_LABEL, ""))
+        yield opened, CatalogToMirror(opened.catalog, index, record)
+
+
+def parse_index_filter(expression: str) -> str:
+    """Return the architecture whose catalog image is read, by ``--index-filter-by-os``. Raises UsageError."""
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise UsageError(f"--index-filter-by-os is not a regular expression: {error}") from error
+    for architecture in _ARCHITECTURES:
+        if pattern.search(f"linux/{architecture}"):
+            return architecture
+    raise UsageError(
+        f"--index-filter-by-os={expression} matches no platform", hint="write it as OS/ARCH, such as linux/arm64"
+    )
+
+
+def _named(image: CatalogImage, record: CatalogRecord | None) -> Reference:
+    if record is not None:
+        return Reference.parse(record.named)
+    asked = image.asked
+    place = asked.repository.place
+    if place.kind is PlaceKind.LAYOUT:
+        # A layout has no repositories; its folder's name is the nearest to one.
+        words = re.sub(r"[^a-z0-9]+", "-", Path(place.address).name.lower()).strip("-")
+        return replace(asked, repository=Repository(Place(place.kind, place.address), words or "catalog"))
+    return asked
