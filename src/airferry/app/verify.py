@@ -9,6 +9,7 @@ from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access
 from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.text_files import read_text_file
+from airferry.app.verify_catalog import CatalogAnswer, CatalogWish, OperatorAnswer, verify_catalogs
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release
@@ -37,6 +38,7 @@ class VerifyRequest:
     release_file: Path | None = None
     installer: Path | None = None
     deep: bool = False
+    catalogs: CatalogWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class VerifyReport:
     uncompiled: tuple[str, ...] = ()
     disk: Path | None = None
     platforms: tuple[Platform, ...] = field(default=())
+    operators: tuple[OperatorAnswer, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -92,9 +95,21 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
             _judged(item, findings, nodes.rules, on_disk=disk is not None)
             for item, findings in zip(wanted, found, strict=True)
         )
+        catalogs = CatalogAnswer()
+        if asked.catalogs is not None:
+            policies = release.policies if release is not None else ()
+            catalogs = await verify_catalogs(asked.catalogs, nodes, content, settings, narrator, policies)
     narrator.done()
-    uncompiled = release.uncompiled if release is not None else ()
-    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms)
+    uncompiled = (*(release.uncompiled if release is not None else ()), *catalogs.uncompiled)
+    return VerifyReport(
+        (*judgements, *catalogs.judgements),
+        release,
+        installer,
+        uncompiled,
+        asked.from_dir,
+        platforms,
+        operators=catalogs.operators,
+    )
 
 
 async def _probe(
@@ -183,8 +198,11 @@ def _platform(text: str) -> Platform:
 
 def _check(asked: VerifyRequest) -> None:
     nodes = asked.nodes
-    if asked.release is None and asked.images is None and asked.release_file is None:
-        raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
+    if asked.release is None and asked.images is None and asked.release_file is None and asked.catalogs is None:
+        raise UsageError(
+            "nothing to verify",
+            hint="name a release with --release, a catalog with --catalog, or a list of images with --images",
+        )
     if not nodes.has_rules and asked.from_dir is None:
         raise UsageError(
             "what the nodes will have is not known",

@@ -6,6 +6,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
+from airferry.app.verify_catalog import operator_lines
 from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
 from airferry.openshift.cluster.wanted import WantedKind
@@ -25,6 +26,7 @@ def print_report(report: VerifyReport) -> str:
         told = "belongs to the release" if installer.belongs else f"no: {installer.reason}"
         lines += ["", f"installer {installer.file}: {told}"]
         lines += [f"    fix: {installer.fix}"] if installer.fix else []
+    lines += operator_lines(report.operators)
     for item in _open(report):
         lines += ["", f"{item.verdict.value}: {item.wanted.name}", f"    {item.wanted.reference}"]
         lines += [f"    {item.code}: {item.reason}", f"    fix: {item.fix}"]
@@ -57,6 +59,7 @@ def report_document(report: VerifyReport) -> dict[str, Any]:
             "reason": installer.reason,
             "fix": installer.fix,
         },
+        "operators": [item.to_json() for item in report.operators],
         "uncompiled": list(report.uncompiled),
         "seenFrom": "this host" if report.disk is None else str(report.disk),
         "images": [_image(item) for item in report.judgements],

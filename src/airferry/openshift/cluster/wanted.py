@@ -25,6 +25,8 @@ class WantedKind(StrEnum):
     RELEASE = "release"
     COMPONENT = "component"
     EXTRA = "extra"
+    CATALOG = "catalog"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
