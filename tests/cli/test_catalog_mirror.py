@@ -245,6 +245,23 @@ class TestGaps:
         assert odd.references["gauge:1"] in mapping(Path("m"))
         assert "no digest mapping available for quay.io/odd/proxy:1" in ran.out
 
+    def test_what_is_there_costs_one_question_and_an_image_by_tag_two(
+        self, quay: Quay, odd: PublishedCatalog, mirror: Mirror
+    ) -> None:
+        command = (odd.pullspec, f"{mirror.host}/olm", "--to-manifests", "m")
+        run(quay, *command).left_gaps()
+        quay.heals()
+        assert "17 images, 15 known complete: 0 blobs to move" in run(quay, *command).left_gaps().err
+        asked = [(request.method, request.path) for request in quay.server.requests if "/v2/odd/" in request.path]
+        about_images = sorted(item for item in asked if "/odd/odd-index/" not in item[1])
+        assert about_images == sorted(
+            [
+                ("HEAD", "/v2/odd/proxy/manifests/1"),
+                ("GET", f"/v2/odd/gauge/manifests/{odd.digests['gauge:1']}"),
+                ("GET", f"/v2/odd/anchor-bundle/manifests/{odd.digests['anchor-bundle:2.0.0']}"),
+            ]
+        )
+
     def test_the_next_run_closes_the_gaps_and_only_them(self, mirror: Mirror, tmp_path: Path) -> None:
         catalog = publish_catalog(tmp_path / "store", CatalogShape(missing=("gauge:1",)))
         with Quay(tmp_path, catalog) as quay:
@@ -309,3 +326,30 @@ class TestRequests:
         flags = (*quay.flags(trusted=False), "--dest-insecure")
         done = airferry("image", "mirror", "-f", "m/mapping.txt", *flags).done()
         assert len(done.out.splitlines()) == 17
+
+
+class TestOtherSources:
+    def test_a_layout_is_named_by_its_folder(self, quay: Quay, tmp_path: Path) -> None:
+        """A catalog that was built here is pushed with the images that its documents name."""
+        layout = f"oci://{tmp_path}/My_Catalog:v1"
+        airferry("image", "copy", quay.release.pullspec, layout, *quay.flags(trusted=False)).done()
+        run(quay, layout, "mirror.example/olm", "--to-manifests", "m", "--manifests-only").done()
+        assert mapping(Path("m"))[layout] == "mirror.example/olm/my-catalog:v1"
+        assert "name: my-catalog\n" in Path("m/catalogSource.yaml").read_text()
+        assert "source: quay.io/airlab/proxy\n" in Path("m/imageDigestMirrorSet.yaml").read_text()
+
+    def test_file_names_live_in_the_current_folder_where_nothing_else_is_said(self, quay: Quay, mirror: Mirror) -> None:
+        run(quay, quay.release.pullspec, "file://olm").done()
+        name = "file://olm/airlab/operator-index:v4.16"
+        airferry("catalog", "mirror", name, f"{mirror.host}/olm", "--dest-insecure", "--to-manifests", "m").done()
+        assert quay.release.pullspec in mapping(Path("m"))
+        airferry("catalog", "mirror", name, "file://again", "--from-dir", ".", "--dir", "other").done()
+        to = (mirror.host, "--dest-insecure", "--to-manifests", "deeper")
+        airferry("catalog", "mirror", "--from-dir", "other", quay.release.pullspec, *to).done()
+
+    def test_a_catalog_by_digest_is_also_served_by_its_own_name(self, quay: Quay) -> None:
+        name = f"quay.io/{quay.release.repository}@{quay.release.digest}"
+        run(quay, name, "mirror.example/olm", "--to-manifests", "m", "--manifests-only").done()
+        assert "source: quay.io/airlab/operator-index\n" in Path("m/imageDigestMirrorSet.yaml").read_text()
+        image = mapping(Path("m"))[name]
+        assert f"image: {image}\n" in Path("m/catalogSource.yaml").read_text()

@@ -76,8 +76,9 @@ async def open_catalog_to_mirror(
             )
         image = opened.image
         record = None
-        if image.reference.repository.place.kind is PlaceKind.TREE and disk is not None:
-            record = await read_catalog_record(disk, image.reference.repository.path, image.root.digest)
+        place = image.reference.repository.place
+        if place.kind is PlaceKind.TREE:
+            record = await read_catalog_record(Path(place.address), image.reference.repository.path, image.root.digest)
         index = IndexImage(image.reference, _named(image, record), image.labels.get(CONFIGS_LABEL, ""))
         yield opened, CatalogToMirror(opened.catalog, index, record)
 

@@ -1,6 +1,7 @@
 """``catalog mirror``: a catalog image and every image that its bundles need, to a registry or a disk."""
 
 import asyncio
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,8 @@ class MirroredCatalog:
         lines += by_tag_lines([item for item in self.destinations if item != self.index]) if not on_disk else []
         lines.append(f"wrote mirroring manifests to {self.folder}")
         if on_disk:
-            command = f"airferry catalog mirror --from-dir {self.image.repository.place.address} {self.image}"
+            disk = shlex.quote(self.image.repository.place.address)
+            command = f"airferry catalog mirror --from-dir {disk} {self.image}"
             lines += ["", "To upload local images to a registry, run:", "", f"\t{command} REGISTRY/REPOSITORY"]
         return "\n".join([*lines, ""])
 
@@ -177,7 +179,7 @@ class _Mirroring:
         destinations = names.destinations
         if self._index not in destinations:
             raise names.refused[self._index]
-        await check_writable(self._folder)
+        await check_writable(self._folder, flag="--to-manifests")
         files = await asyncio.to_thread(self._files, destinations)
         copy: CopyReport | None = None
         gaps = self._refused(names)

@@ -103,15 +103,18 @@ async def forget_ledger(folder: Path, name: str, *, kind: str = "release") -> No
     await asyncio.to_thread(remove)
 
 
-async def check_writable(folder: Path) -> None:
-    """Raise ReadOnlyError when ``folder``, or what it would be made in, cannot be written to. Nothing is written."""
+async def check_writable(folder: Path, *, flag: str = "--manifests-dir") -> None:
+    """Raise ReadOnlyError when ``folder``, or what it would be made in, cannot be written to. Nothing is written.
+
+    ``flag`` is the one that names another folder.
+    """
 
     def check() -> None:
         nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
         if not os.access(nearest, os.W_OK):
             raise ReadOnlyError(
                 f"{nearest} cannot be written to, and the generated files go there",
-                hint="--manifests-dir names another folder; or work in one that you may write to",
+                hint=f"{flag} names another folder; or work in one that you may write to",
             )
 
     await asyncio.to_thread(check)
