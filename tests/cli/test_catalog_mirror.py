@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airferry.lab import CatalogShape, PublishedCatalog, publish_catalog
+from airferry.lab import CatalogShape, Operator, PublishedCatalog, publish_catalog
 from airferry.oci import mediatype
-from failures.stage import Mirror, Quay, Run, airferry, is_sound
+from failures.stage import QUICK, Mirror, Quay, Run, airferry, is_sound
 
 from .world import nothing_listens
 
@@ -281,6 +281,27 @@ class TestGaps:
         assert "16 known complete" in healed.err
         assert len(mirror.blobs().keys() - before.keys()) == 3  # manifest, configuration, own layer
         assert not Path("m/ledger.json").exists()
+
+    def test_a_registry_that_cannot_be_reached_costs_its_own_images_alone(self, mirror: Mirror, tmp_path: Path) -> None:
+        catalog = publish_catalog(tmp_path / "store", CatalogShape(elsewhere=("proxy:1",)))
+        with Quay(tmp_path, catalog) as quay, nothing_listens() as host:
+            conf = quay.rules_file
+            conf.write_text(f'{conf.read_text()}[[registry]]\nprefix = "registry.redhat.io"\nlocation = "{host}"\n')
+            to = (f"{mirror.host}/olm", "--to-manifests", "m", "--dest-insecure", *QUICK)
+            ran = airferry("catalog", "mirror", catalog.pullspec, *to, "--registries-conf", conf)
+        ran.left_gaps(host, "1 gap:")
+        (gap,) = json.loads(Path("m/ledger.json").read_text())["gaps"]
+        assert gap["code"] == "unreachable" and gap["packages"] == ["anchor", "buoy"]
+        assert len([line for line in ran.out.splitlines() if line.startswith("sha256:")]) == 16
+
+    def test_names_in_a_catalog_do_nothing_to_a_terminal(self, mirror: Mirror, tmp_path: Path) -> None:
+        name = "\x1b[2Jbell\x07"
+        operators = (Operator("anchor", (("stable", (f"1.0.0{name}",)),), ("proxy",)),)
+        shape = CatalogShape(operators=operators, slips=("proxy:1",), missing=("proxy:1",), attached=False)
+        catalog = publish_catalog(tmp_path / "store", shape)
+        with Quay(tmp_path, catalog) as quay:
+            ran = run(quay, catalog.pullspec, f"{mirror.host}/olm", "--to-manifests", "m").left_gaps("bell?")
+        assert "\x1b" not in ran.out + ran.err and "\x07" not in ran.out + ran.err
 
     def test_findings_alone_are_told_and_are_no_gap(self, mirror: Mirror, tmp_path: Path) -> None:
         catalog = publish_catalog(tmp_path / "store", CatalogShape(slips=("proxy:1",)))

@@ -38,7 +38,7 @@ class LedgerLine:
 
     def __str__(self) -> str:
         """As people read it."""
-        return f"{self.name}: {self.reason}; {self.consequence}"
+        return one_line(f"{self.name}: {self.reason}; {self.consequence}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the line as a JSON object with stable keys."""
@@ -97,7 +97,12 @@ def finding_line(finding: Finding) -> str:
     """Return a finding for people."""
     whose = f"{finding.bundle}: " if finding.bundle else ""
     made = f"; read as {finding.repaired}" if finding.repaired else ""
-    return f"{whose}{finding.what}{made} ({finding.where})"
+    return one_line(f"{whose}{finding.what}{made} ({finding.where})")
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` without what a terminal would obey: names in a catalog are foreign, and may hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _unusable(uses: Sequence[ImageUse]) -> str:

@@ -34,10 +34,15 @@ class IndexImage:
 
 @dataclass(frozen=True, slots=True)
 class CatalogToMirror:
-    """What to mirror: the images of ``catalog``, and ``index``. ``record`` is what the disk they are read from says."""
+    """What to mirror: the images of ``catalog``, and ``index``.
+
+    ``disk`` is the repository below which the images lie on the disk that they are read from, None when they are read
+    under their own names; ``record`` is what that disk says of them.
+    """
 
     catalog: Catalog
     index: IndexImage
+    disk: Repository | None = None
     record: CatalogRecord | None = None
 
     def locate(self, image: Reference) -> Reference | None:
@@ -45,15 +50,14 @@ class CatalogToMirror:
 
         On a disk without a record, one that ``oc`` wrote, images lie below the catalog's own repository.
         """
-        place, path = self.index.source.repository.place, self.index.source.repository.path
-        if place.kind is not PlaceKind.TREE:
+        if self.disk is None:
             return image
         known = self.record.images.get(str(image)) if self.record is not None else None
         if known is not None:
-            return Reference(Repository(place, known.path), None, known.digest)
+            return Reference(Repository(self.disk.place, known.path), None, known.digest)
         if self.record is not None and image.digest is None:
             return None  # what lies under its name may be an image of another registry
-        return replace(image, repository=Repository(place, f"{path}/{image.repository.path}"))
+        return replace(image, repository=Repository(self.disk.place, f"{self.disk.path}/{image.repository.path}"))
 
 
 @asynccontextmanager
@@ -75,12 +79,13 @@ async def open_catalog_to_mirror(
                 hint="make one of it with `airferry catalog build`",
             )
         image = opened.image
-        record = None
+        record = disk_repository = None
         place = image.reference.repository.place
         if place.kind is PlaceKind.TREE:
+            disk_repository = image.reference.repository
             record = await read_catalog_record(Path(place.address), image.reference.repository.path, image.root.digest)
         index = IndexImage(image.reference, _named(image, record), image.labels.get(CONFIGS_LABEL, ""))
-        yield opened, CatalogToMirror(opened.catalog, index, record)
+        yield opened, CatalogToMirror(opened.catalog, index, disk_repository, record)
 
 
 def parse_index_filter(expression: str) -> str:

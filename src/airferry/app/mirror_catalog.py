@@ -13,6 +13,7 @@ from airferry.app.catalog_ledger import (
     finding_line,
     finding_to_json,
     ledger_lines,
+    one_line,
 )
 from airferry.app.catalog_mirror_files import (
     MAPPING_FILE,
@@ -92,17 +93,19 @@ class MirroredCatalog:
     @property
     def warnings(self) -> list[str]:
         """What is wrong or missing, a line for each, and how much is missing in all."""
-        lines = [*self.notes, *map(finding_line, self.findings), *map(str, self.gaps)]
+        lines = [*map(one_line, self.notes), *map(finding_line, self.findings), *map(str, self.gaps)]
         if self.gaps:
+            count = "1 gap" if len(self.gaps) == 1 else f"{len(self.gaps)} gaps"
             lines.append(
-                f"{len(self.gaps)} gaps: the full contents of the catalog may not have been mirrored; "
+                f"{count}: the full contents of the catalog may not have been mirrored; "
                 "all other images are in place, and the same command again closes the gaps"
             )
         return lines
 
     def text(self) -> str:
         """Return stdout, section by section in oc's order."""
-        lines = [f"src image has index label for declarative configs path: {self.documents}"] if self.documents else []
+        lines = [f"src image has index label for declarative configs path: {one_line(self.documents)}"]
+        lines = lines if self.documents else []
         lines += self.copy.lines if self.copy is not None else []
         on_disk = self.image.repository.place.kind is PlaceKind.TREE
         lines += by_tag_lines([item for item in self.destinations if item != self.index]) if not on_disk else []
@@ -197,7 +200,7 @@ class _Mirroring:
             copy=copy,
             gaps=lines,
             findings=self._wanted.catalog.findings,
-            notes=self._images.notes,
+            notes=(*self._images.notes, *names.notes),
             folder=self._folder,
             files=written,
         )

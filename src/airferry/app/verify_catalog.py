@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airferry.app.catalog_ledger import one_line
 from airferry.app.catalog_source import CatalogToMirror, open_catalog_to_mirror
 from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, rules_for_reading
@@ -126,8 +127,10 @@ def operator_lines(operators: Sequence[OperatorAnswer]) -> list[str]:
     good = sum(item.verdict is Verdict.YES for item in operators)
     lines = ["", f"operators with all their images: {good} of {len(operators)}"]
     lines += [
-        f"  {item.verdict.value:<11}  {item.package}: {item.lacking} of {item.images} images, "
-        f"needed by {', '.join(item.bundles)}"
+        one_line(
+            f"  {item.verdict.value:<11}  {item.package}: {item.lacking} of {item.images} images, "
+            f"needed by {', '.join(item.bundles)}"
+        )
         for item in operators
         if item.verdict is not Verdict.YES
     ]
@@ -169,12 +172,12 @@ def _take(text: str, opened: CatalogToMirror, wish: CatalogWish, compiled: _Comp
     images = catalog_images(Catalog(chosen))
     for image, uses in images.uses.items():
         more = f" and {len(uses) - 1} more" if len(uses) > 1 else ""
-        _want(Wanted(f"{uses[0]}{more}", image, WantedKind.OPERATOR), compiled, uses)
+        _want(Wanted(one_line(f"{uses[0]}{more}"), image, WantedKind.OPERATOR), compiled, uses)
         located = opened.locate(image)
         if wish.from_dir is not None and located is not None:
             compiled.homes[str(image)] = located.repository.path
     compiled.uncompiled.extend(
-        f"{', '.join(map(str, item.uses))}: {item.text!r} names no image: {item.error.message}"
+        one_line(f"{', '.join(map(str, item.uses))}: {item.text!r} names no image: {item.error.message}")
         for item in images.unreadable
     )
 

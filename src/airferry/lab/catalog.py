@@ -84,7 +84,7 @@ class _Build:
             self._bundle_image(operator, version)
         for name in sorted({name for operator in shape.operators for name in operator.shares}):
             self._single(f"{name}:1")
-        unknown = {*shape.missing, *shape.by_tag, *shape.slips} - self.digests.keys()
+        unknown = {*shape.missing, *shape.by_tag, *shape.slips, *shape.elsewhere} - self.digests.keys()
         if unknown:
             raise UsageError(f"the catalog has no image {', '.join(sorted(unknown))}")
         references = {name: self._reference(name) for name in self.digests}
@@ -112,9 +112,10 @@ class _Build:
         return f"{self.shape.namespace}/{name.partition(':')[0]}"
 
     def _reference(self, name: str) -> str:
+        host = self.shape.other_host if name in self.shape.elsewhere else self.shape.source_host
         if name in self.shape.by_tag:
-            return f"{self.shape.source_host}/{self.shape.namespace}/{name}"
-        return f"{self.shape.source_host}/{self._path(name)}@{self.digests[name]}"
+            return f"{host}/{self.shape.namespace}/{name}"
+        return f"{host}/{self._path(name)}@{self.digests[name]}"
 
     def _operator_image(self, operator: Operator, version: str) -> None:
         name = f"{operator.name}-operator:{version}"

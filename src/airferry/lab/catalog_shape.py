@@ -48,19 +48,22 @@ class CatalogShape:
 
     Images are named ``REPOSITORY:VERSION`` without host and namespace, such as ``anchor-operator:1.0.0``,
     ``anchor-bundle:1.0.0`` and ``proxy:1``. Those in ``missing`` are in the documents and not in the registry, those
-    in ``by_tag`` are named by tag, and entries for those in ``slips`` say ``value`` where ``image`` belongs. Bundles in
-    ``empty`` have one more entry that names no image, those in ``malformed`` one with a reference that is none.
+    in ``by_tag`` are named by tag, those in ``elsewhere`` at ``other_host``, and entries for those in ``slips`` say
+    ``value`` where ``image`` belongs. Bundles in ``empty`` have one more entry that names no image, those in
+    ``malformed`` one with a reference that is none.
     ``own_bytes`` is the size of the layer that each operator image has of its own.
     """
 
     operators: tuple[Operator, ...] = _OPERATORS
     missing: tuple[str, ...] = ()
     by_tag: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     slips: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     malformed: tuple[str, ...] = ()
     attached: bool = True
     source_host: str = "quay.io"
+    other_host: str = "registry.redhat.io"
     namespace: str = "airlab"
     name: str = "operator-index"
     tag: str = "v4.16"

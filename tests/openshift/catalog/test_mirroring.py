@@ -93,6 +93,9 @@ class TestCollisions:
         assert str(names.destinations[first]) == "127.0.0.1:5101/olm/a-b:v1"
         assert str(names.destinations[second]) == f"127.0.0.1:5101/olm/a-b:{fnv_tag(second)}"
         assert not names.refused
+        assert names.notes == (
+            f"{second} has the tag {fnv_tag(second)}, because 127.0.0.1:5101/olm/a-b:v1 is the copy of {first}",
+        )
 
     def test_two_tags_of_two_registries_cannot_both_be_there(self) -> None:
         sources = [Reference.parse(f"{host}/a/b:v1") for host in ("z.example", "q.example")]

@@ -21,10 +21,14 @@ DEFAULT_MAX_COMPONENTS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class MirrorNames:
-    """The destination of each source, always with a tag; ``refused`` says why a source has none."""
+    """The destination of each source, always with a tag; ``refused`` says why a source has none.
+
+    ``notes`` are sentences about sources that got another tag than ``oc`` would give them.
+    """
 
     destinations: Mapping[Reference, Reference]
     refused: Mapping[Reference, AirferryError]
+    notes: tuple[str, ...] = ()
 
 
 def check_max_components(number: int) -> int:
@@ -55,6 +59,7 @@ def mirror_names(
             found.append(source)
     taken: set[tuple[Repository, str]] = set(meeting)
     destinations: dict[Reference, Reference] = {}
+    notes: list[str] = []
     for (repository, tag), found in meeting.items():
         holder, *others = sorted(found, key=lambda item: (item.digest is not None, str(item)))
         destinations[holder] = Reference(repository, tag)
@@ -68,7 +73,8 @@ def mirror_names(
                 continue
             taken.add((repository, own))
             destinations[source] = Reference(repository, own)
-    return MirrorNames(destinations, refused)
+            notes.append(f"{source} has the tag {own}, because {repository}:{tag} is the copy of {holder}")
+    return MirrorNames(destinations, refused, tuple(sorted(notes)))
 
 
 def mirrored_path(below: str, source: str, max_components: int) -> str:
