@@ -347,6 +347,8 @@ class TestRequests:
         flags = (*quay.flags(trusted=False), "--dest-insecure")
         done = airferry("image", "mirror", "-f", "m/mapping.txt", *flags).done()
         assert len(done.out.splitlines()) == 17
+        sets = airferry("cluster", "mirror-sets", "-f", "m/mapping.txt", "--kind", "idms").done()
+        assert f"- {mirror.host}/olm/airlab-proxy\n    source: quay.io/airlab/proxy\n" in sets.out
 
 
 class TestOtherSources:
@@ -358,6 +360,22 @@ class TestOtherSources:
         assert mapping(Path("m"))[layout] == "mirror.example/olm/my-catalog:v1"
         assert "name: my-catalog\n" in Path("m/catalogSource.yaml").read_text()
         assert "source: quay.io/airlab/proxy\n" in Path("m/imageDigestMirrorSet.yaml").read_text()
+        run(quay, layout, "file://olm", "--dir", "disk").done()
+        name = "file://olm/my-catalog:v1"
+        far = ("--from-dir", "disk", name, "mirror.example/olm", "--to-manifests", "far", "--manifests-only")
+        airferry("catalog", "mirror", *far).done()
+        assert mapping(Path("far")) == mapping(Path("m"))
+
+    def test_a_record_that_leads_out_of_the_disk_is_none(self, quay: Quay, tmp_path: Path) -> None:
+        disk = tmp_path / "disk"
+        run(quay, quay.release.pullspec, "file://olm", "--dir", disk).done()
+        (record,) = (disk / "airferry" / "catalogs").rglob("*.json")
+        record.write_text(record.read_text().replace("olm/airlab/operator-index/airlab/proxy", "../../etc"))
+        name = "file://olm/airlab/operator-index:v4.16"
+        far = ("--from-dir", disk, name, "mirror.example/olm", "--to-manifests", "m", "--manifests-only")
+        airferry("catalog", "mirror", *far).done()
+        assert mapping(Path("m"))[name] == "mirror.example/olm/olm-airlab-operator-index:v4.16"
+        airferry("catalog", "mirror", "--from-dir", disk, quay.release.pullspec, "m.example").refused("not-found")
 
     def test_file_names_live_in_the_current_folder_where_nothing_else_is_said(self, quay: Quay, mirror: Mirror) -> None:
         run(quay, quay.release.pullspec, "file://olm").done()

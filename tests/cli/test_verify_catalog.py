@@ -63,7 +63,8 @@ def test_the_answer_is_grouped_by_operator_and_names_what_each_lacks(far: Far) -
     assert run.out.startswith(f"{ALL} images\n\n  yes             16\n  no               1\n")
     assert "operators with all their images: 2 of 3\n" in run.out
     assert "  no           buoy: 1 of 6 images, needed by buoy.v0.1.0, buoy.v0.2.0\n" in run.out
-    assert f"airferry image copy {far.catalog.references['gauge:1']} {far.mirror.host}/olm/airlab-gauge\n" in run.out
+    mends = f"airferry image mirror --refresh {far.catalog.references['gauge:1']} {far.mirror.host}/olm/airlab-gauge\n"
+    assert mends in run.out
     answer = answer_of(far.verify("--catalog", far.index, "-o", "json"))
     assert {item["package"]: item["answer"] for item in answer["operators"]} == {
         "anchor": "yes",
@@ -108,11 +109,23 @@ def test_a_disk_is_asked_before_it_leaves(far: Far) -> None:
     flags = ("verify", "--from-dir", far.disk, "--arch", "amd64", "-o", "json")
     for name in (far.catalog.pullspec, "file://olm/airlab/operator-index:v4.16"):
         answer = answer_of(airferry(*flags, "--catalog", name))
-        wrong = [image["image"] for image in answer["images"] if image["answer"] != "yes"]
-        assert wrong == [far.catalog.references["gauge:1"]] and len(answer["images"]) == ALL
+        (wrong,) = [image for image in answer["images"] if image["answer"] != "yes"]
+        assert wrong["image"] == far.catalog.references["gauge:1"] and len(answer["images"]) == ALL
+        mends = f"airferry catalog mirror --refresh {far.catalog.pullspec} file://olm --dir {far.disk}"
+        assert wrong["fix"].endswith(mends)
     airferry(*flags, "--catalog", far.catalog.pullspec, "--package", "anchor", "--deep").done()
     unknown = airferry(*flags, "--catalog", "quay.io/airlab/other:v1")
     assert unknown.code == 3 and "remembers no catalog" in unknown.out
+
+
+def test_a_disk_for_nodes_that_lack_a_rule_is_a_no(far: Far, tmp_path: Path) -> None:
+    sets = tmp_path / "idms.yaml"
+    kept = (far.files / "imageDigestMirrorSet.yaml").read_text()
+    sets.write_text(kept.replace("source: quay.io/airlab/compass-bundle", "source: quay.io/airlab/other"))
+    flags = ("--mirror-sets", sets, "--catalog", far.catalog.pullspec, "--package", "compass", "-o", "json")
+    answer = answer_of(airferry("verify", "--from-dir", far.disk, "--arch", "amd64", *flags))
+    wrong = [image["image"] for image in answer["images"] if image["answer"] != "yes"]
+    assert wrong == [far.catalog.references["compass-bundle:3.0.0"]]
 
 
 def test_a_disk_without_a_layer_is_a_no(far: Far) -> None:

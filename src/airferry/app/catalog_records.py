@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from airferry.content.errors import NotFoundError
-from airferry.errors import AirferryError, UsageError
+from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.media import Records
-from airferry.oci import Digest
+from airferry.oci import Digest, Reference
+from airferry.oci.reference import is_repository_path
 
 _FOLDER: Final = "catalogs"
 
@@ -88,17 +89,24 @@ def _name(path: str, digest: Digest) -> str:
 
 
 def _parse(document: dict[str, Any]) -> CatalogRecord | None:
+    """Return the record; None for one that was not written by us, such as one that leads out of the disk."""
     try:
         images = {
-            str(name): ImageOnDisk(str(at["repository"]), Digest.parse(str(at["digest"])))
+            str(name): ImageOnDisk(_path(at["repository"]), Digest.parse(str(at["digest"])))
             for name, at in document["images"].items()
         }
         return CatalogRecord(
-            named=str(document["catalog"]),
-            path=str(document["repository"]),
+            named=str(Reference.parse(str(document["catalog"]))),
+            path=_path(document["repository"]),
             tag=str(document["tag"]),
             digest=Digest.parse(str(document["digest"])),
             images=images,
         )
     except (KeyError, TypeError, AttributeError, AirferryError):
         return None
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not is_repository_path(value):
+        raise MalformedError(f"{value!r} is not the path of a repository")
+    return value

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
-from airferry.app.open_catalog import CONFIGS_LABEL, CatalogImage, OpenedCatalog, open_catalog
+from airferry.app.open_catalog import CONFIGS_LABEL, OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
-from airferry.oci import Place, PlaceKind, Reference, Repository
+from airferry.oci import PlaceKind, Reference, Repository
 from airferry.openshift.catalog.model import Catalog
 
 _ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
@@ -84,7 +84,8 @@ async def open_catalog_to_mirror(
         if place.kind is PlaceKind.TREE:
             disk_repository = image.reference.repository
             record = await read_catalog_record(Path(place.address), image.reference.repository.path, image.root.digest)
-        index = IndexImage(image.reference, _named(image, record), image.labels.get(CONFIGS_LABEL, ""))
+        asked = Reference.parse(record.named) if record is not None else image.asked
+        index = IndexImage(image.reference, _named(asked), image.labels.get(CONFIGS_LABEL, ""))
         yield opened, CatalogToMirror(opened.catalog, index, disk_repository, record)
 
 
@@ -102,13 +103,10 @@ def parse_index_filter(expression: str) -> str:
     )
 
 
-def _named(image: CatalogImage, record: CatalogRecord | None) -> Reference:
-    if record is not None:
-        return Reference.parse(record.named)
-    asked = image.asked
+def _named(asked: Reference) -> Reference:
+    """A layout has no repositories; its folder's name is the nearest to one."""
     place = asked.repository.place
-    if place.kind is PlaceKind.LAYOUT:
-        # A layout has no repositories; its folder's name is the nearest to one.
-        words = re.sub(r"[^a-z0-9]+", "-", Path(place.address).name.lower()).strip("-")
-        return replace(asked, repository=Repository(Place(place.kind, place.address), words or "catalog"))
-    return asked
+    if place.kind is not PlaceKind.LAYOUT:
+        return asked
+    words = re.sub(r"[^a-z0-9]+", "-", Path(place.address).name.lower()).strip("-")
+    return replace(asked, repository=Repository(place, words or "catalog"))

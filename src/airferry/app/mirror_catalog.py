@@ -27,7 +27,8 @@ from airferry.app.catalog_records import CatalogRecord, ImageOnDisk, write_catal
 from airferry.app.catalog_source import CatalogToMirror
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, copy_images, reserve
-from airferry.app.mirror_files import LEDGER, check_writable, forget_ledger, write_files
+from airferry.app.generated_files import write_files
+from airferry.app.mirror_files import LEDGER, check_writable, forget_ledger
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError

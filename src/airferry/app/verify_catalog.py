@@ -1,5 +1,6 @@
 """Operator catalogs in ``verify``: every image of every bundle is a pull that the cluster will make."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.catalog.images import ImageUse, catalog_images
 from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.cluster.remedies import Remedies
 from airferry.openshift.cluster.verdict import Judgement, Verdict, judge, no_mirror
 from airferry.openshift.cluster.wanted import ImagePolicy, Wanted, WantedKind, demand_for
 from airferry.survey.pull_probe import OpenPlace, ProbeSettings, PullProbe, probe_all
@@ -37,18 +39,15 @@ class CatalogWish:
     catalogs: tuple[str, ...]
     packages: tuple[str, ...] = ()
     from_dir: Path | None = None
-    architecture: str = "amd64"
 
 
-def new_wish(
-    catalogs: tuple[str, ...], packages: tuple[str, ...], from_dir: Path | None, architecture: str
-) -> CatalogWish | None:
+def new_wish(catalogs: tuple[str, ...], packages: tuple[str, ...], from_dir: Path | None) -> CatalogWish | None:
     """Return the wish that the flags mean, None without a catalog. Raises UsageError."""
     if packages and not catalogs:
         raise UsageError("--package is for --catalog", hint="name the catalog: --catalog REF")
     if not catalogs:
         return None
-    return CatalogWish(catalogs=catalogs, packages=packages, from_dir=from_dir, architecture=architecture)
+    return CatalogWish(catalogs=catalogs, packages=packages, from_dir=from_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,12 @@ class CatalogAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """What a cluster pulls of the catalogs, who needs it, and on a disk the repository of each."""
+    """What a cluster pulls of the catalogs, who needs it, and on a disk the repository of each and what brings it."""
 
     wanted: dict[str, Wanted]
     uses: dict[str, tuple[ImageUse, ...]]
     homes: dict[str, str]
+    commands: dict[str, str]
     uncompiled: list[str]
     known: set[str]
 
@@ -101,10 +101,10 @@ async def verify_catalogs(
     policies: Sequence[ImagePolicy] = (),
 ) -> CatalogAnswer:
     """Try every pull of the catalogs as nodes try it, or on the disk. Raises UsageError for unknown packages."""
-    compiled = _Compiled({}, {}, {}, [], set())
+    compiled = _Compiled({}, {}, {}, {}, [], set())
     for text in wish.catalogs:
         narrator.phase("reading the catalog")
-        await _compile(text, wish, nodes, content, compiled)
+        await _compile(text, wish, nodes, content, settings.platforms[0].architecture, compiled)
     unknown = [name for name in wish.packages if name not in compiled.known]
     if unknown and not compiled.uncompiled:
         raise UsageError(
@@ -113,8 +113,11 @@ async def verify_catalogs(
         )
     wanted = tuple(replace(item, demand=demand_for(item.reference, policies)) for item in compiled.wanted.values())
     found = await _probe(wanted, wish, compiled, nodes, content, settings, narrator)
+    disk = str(wish.from_dir) if wish.from_dir is not None else None
     judgements = tuple(
-        _judged(item, findings, nodes.rules, on_disk=wish.from_dir is not None)
+        _judged(
+            item, findings, nodes.rules, Remedies(disk=disk, catalog=compiled.commands.get(str(item.reference), ""))
+        )
         for item, findings in zip(wanted, found, strict=True)
     )
     return CatalogAnswer(judgements, tuple(_operators(judgements, compiled)), tuple(compiled.uncompiled))
@@ -137,13 +140,15 @@ def operator_lines(operators: Sequence[OperatorAnswer]) -> list[str]:
     return lines
 
 
-async def _compile(text: str, wish: CatalogWish, nodes: NodeAccess, content: HttpContent, compiled: _Compiled) -> None:
+async def _compile(
+    text: str, wish: CatalogWish, nodes: NodeAccess, content: HttpContent, architecture: str, compiled: _Compiled
+) -> None:
     """Add what one catalog makes a cluster pull. One that cannot be read is asked for all the same, and told."""
     rules = rules_for_reading(nodes.rules)
     try:
         async with Places(Settings(), readers=content, rules=rules) as places:
             opening = open_catalog_to_mirror(
-                text, places, tree=wish.from_dir, from_dir=wish.from_dir, architecture=wish.architecture
+                text, places, tree=wish.from_dir, from_dir=wish.from_dir, architecture=architecture
             )
             async with opening as (_, opened):
                 _take(text, opened, wish, compiled)
@@ -165,6 +170,7 @@ def _take(text: str, opened: CatalogToMirror, wish: CatalogWish, compiled: _Comp
         if reference.repository.place.kind is not PlaceKind.REGISTRY:
             reference = index.source
         compiled.homes[str(reference)] = index.source.repository.path
+        compiled.commands[str(reference)] = _mirror_command(opened, wish.from_dir)
     _want(Wanted(f"catalog {text}", reference, WantedKind.CATALOG), compiled)
     packages = opened.catalog.packages
     compiled.known.update(packages)
@@ -174,12 +180,23 @@ def _take(text: str, opened: CatalogToMirror, wish: CatalogWish, compiled: _Comp
         more = f" and {len(uses) - 1} more" if len(uses) > 1 else ""
         _want(Wanted(one_line(f"{uses[0]}{more}"), image, WantedKind.OPERATOR), compiled, uses)
         located = opened.locate(image)
-        if wish.from_dir is not None and located is not None:
-            compiled.homes[str(image)] = located.repository.path
+        if wish.from_dir is not None:
+            compiled.commands.setdefault(str(image), _mirror_command(opened, wish.from_dir))
+            if located is not None:
+                compiled.homes[str(image)] = located.repository.path
     compiled.uncompiled.extend(
         one_line(f"{', '.join(map(str, item.uses))}: {item.text!r} names no image: {item.error.message}")
         for item in images.unreadable
     )
+
+
+def _mirror_command(opened: CatalogToMirror, disk: Path) -> str:
+    """Return what brings everything of a catalog to the disk again, where what it is called is known."""
+    named, path = opened.index.named, opened.index.source.repository.path
+    below = path.removesuffix(named.repository.path).rstrip("/")
+    if named.repository.place.kind is PlaceKind.TREE or not below or below == path:
+        return f"airferry catalog mirror --refresh CATALOG file://NAME --dir {shlex.quote(str(disk))}"
+    return f"airferry catalog mirror --refresh {named} file://{below} --dir {shlex.quote(str(disk))}"
 
 
 def _want(wanted: Wanted, compiled: _Compiled, uses: tuple[ImageUse, ...] = ()) -> None:
@@ -235,16 +252,16 @@ def _on_disk(tree: TreePlace, homes: dict[str, str]) -> OpenPlace:
     return open_place
 
 
-def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, *, on_disk: bool) -> Judgement:
+def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, remedies: Remedies) -> Judgement:
     # What mends a single image is what mends one of a catalog.
     as_extra = replace(wanted, kind=WantedKind.EXTRA)
-    if not on_disk:
-        return replace(judge(as_extra, findings, rules), wanted=wanted)
+    if remedies.disk is None:
+        return replace(judge(as_extra, findings, rules, remedies), wanted=wanted)
     if rules.rules and wanted.kind is not WantedKind.CATALOG:
         sources = pull_sources(wanted.reference, rules)
         if not any(source.is_mirror and source.barred is None for source in sources):
-            return replace(no_mirror(as_extra, findings, rules, sources), wanted=wanted)
-    return replace(judge(as_extra, findings, PullRules()), wanted=wanted)
+            return replace(no_mirror(as_extra, findings, rules, sources, remedies), wanted=wanted)
+    return replace(judge(as_extra, findings, PullRules(), remedies), wanted=wanted)
 
 
 def _operators(judgements: Iterable[Judgement], compiled: _Compiled) -> Iterable[OperatorAnswer]:

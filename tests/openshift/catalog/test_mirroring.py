@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airferry.app.catalog_mirror_files import MirrorStyles, catalog_object_files, mapping_text, mirror_set_files
-from airferry.app.catalog_source import IndexImage
+from airferry.app.catalog_records import CatalogRecord, ImageOnDisk
+from airferry.app.catalog_source import CatalogToMirror, IndexImage
 from airferry.errors import MalformedError, UsageError
-from airferry.oci import Place, PlaceKind, Reference, Repository
+from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.openshift.catalog.catalog_objects import check_object_name, object_name, print_catalog_source
 from airferry.openshift.catalog.images import ImageUse, catalog_images, parse_image
 from airferry.openshift.catalog.mirror_names import check_max_components, fnv_tag, mirror_names, mirrored_path
@@ -194,3 +195,30 @@ class TestNames:
     def test_a_catalog_without_a_cache_is_served_by_olm(self) -> None:
         text = print_catalog_source("c", Reference.parse("m.example/c:1"), extracted_from="/configs")
         assert "  grpcPodConfig:\n    extractContent:\n      catalogDir: /configs\n  image: m.example/c:1\n" in text
+
+
+class TestOnADisk:
+    """Where images of a catalog lie on a disk, whose names lack the registries that they come from."""
+
+    disk = Repository(Place(PlaceKind.TREE, "/d"), "olm/a/index")
+    index = IndexImage(Reference(disk, "v1"), Reference.parse("q.example/a/index:v1"))
+    by_tag, other = Reference.parse("q.example/a/b:v1"), Reference.parse("z.example/a/b:v1")
+    by_digest = Reference.parse("z.example/a/b@sha256:" + "1" * 64)
+
+    def test_what_the_record_names_is_where_it_says_and_nothing_else_is_there_by_tag(self) -> None:
+        digest = Digest("sha256:" + "2" * 64)
+        images = {str(self.by_tag): ImageOnDisk("olm/a/index/a/b", digest)}
+        record = CatalogRecord("q.example/a/index:v1", self.disk.path, "v1", digest, images)
+        wanted = CatalogToMirror(Catalog({}), self.index, self.disk, record)
+        assert str(wanted.locate(self.by_tag)) == f"file://olm/a/index/a/b@{digest}"
+        assert wanted.locate(self.other) is None
+        assert str(wanted.locate(self.by_digest)) == "file://olm/a/index/a/b@sha256:" + "1" * 64
+
+    def test_without_a_record_everything_is_where_oc_puts_it(self) -> None:
+        wanted = CatalogToMirror(Catalog({}), self.index, self.disk)
+        assert str(wanted.locate(self.other)) == "file://olm/a/index/a/b:v1"
+
+    def test_an_index_that_was_built_here_changes_nothing_about_where_images_are(self) -> None:
+        built = IndexImage(Reference.parse("oci:///tmp/built:x"), self.index.named, serves_itself=False)
+        assert str(CatalogToMirror(Catalog({}), built, self.disk).locate(self.by_digest)).startswith("file://olm/a/")
+        assert CatalogToMirror(Catalog({}), built).locate(self.by_tag) == self.by_tag
