@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
-from airferry.app.open_catalog import CONFIGS_LABEL, OpenedCatalog, open_catalog
+from airferry.app.open_catalog import CONFIGS_LABEL, DATABASE_LABEL, OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
 from airferry.oci import PlaceKind, Reference, Repository
@@ -22,14 +22,23 @@ class IndexImage:
     """The catalog image to push.
 
     ``source`` is where it is copied from, by digest. ``named`` is what it is called at its source, by which its name at
-    the destination is made, whatever disk it crossed on. ``documents`` is the folder in it, "" when not known;
-    ``serves_itself`` is False for an image without a cache, which OLM has to serve with its own program.
+    the destination is made, whatever disk it crossed on. ``documents`` is the folder in it and ``database`` the file, as
+    its labels say, "" without one; ``serves_itself`` is False for an image without a cache, which OLM has to serve with
+    its own program.
     """
 
     source: Reference
     named: Reference
     documents: str = ""
+    database: str = ""
     serves_itself: bool = True
+
+    @property
+    def label_line(self) -> str:
+        """What the image's label says of where its catalog is, in oc's words; "" without one."""
+        if self.documents:
+            return f"src image has index label for declarative configs path: {self.documents}"
+        return f"src image has index label for database path: {self.database}" if self.database else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ async def open_catalog_to_mirror(
             disk_repository = image.reference.repository
             record = await read_catalog_record(Path(place.address), image.reference.repository.path, image.root.digest)
         asked = Reference.parse(record.named) if record is not None else image.asked
-        index = IndexImage(image.reference, _named(asked), image.labels.get(CONFIGS_LABEL, ""))
+        documents, database = (image.labels.get(label, "") for label in (CONFIGS_LABEL, DATABASE_LABEL))
+        index = IndexImage(image.reference, _named(asked), documents, database)
         yield opened, CatalogToMirror(opened.catalog, index, disk_repository, record)
 
 

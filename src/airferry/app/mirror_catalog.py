@@ -73,7 +73,7 @@ class MirroredCatalog:
     index: Reference
     name: str
     destinations: Mapping[Reference, Reference]
-    documents: str
+    label_line: str
     copy: CopyReport | None
     gaps: tuple[LedgerLine, ...]
     findings: tuple[Finding, ...]
@@ -105,8 +105,7 @@ class MirroredCatalog:
 
     def text(self) -> str:
         """Return stdout, section by section in oc's order."""
-        lines = [f"src image has index label for declarative configs path: {one_line(self.documents)}"]
-        lines = lines if self.documents else []
+        lines = [one_line(self.label_line)] if self.label_line else []
         lines += self.copy.lines if self.copy is not None else []
         on_disk = self.image.repository.place.kind is PlaceKind.TREE
         lines += by_tag_lines([item for item in self.destinations if item != self.index]) if not on_disk else []
@@ -197,7 +196,7 @@ class _Mirroring:
             index=self._index,
             name=self._name,
             destinations=destinations,
-            documents=self._wanted.index.documents,
+            label_line=self._wanted.index.label_line,
             copy=copy,
             gaps=lines,
             findings=self._wanted.catalog.findings,

@@ -73,6 +73,12 @@ class TestAsOcDoesIt:
     def test_paths_have_as_many_parts_as_allowed(self, below: str, most: int, path: str) -> None:
         assert mirrored_path(below, "deep/path/to/app", most) == path
 
+    def test_an_index_in_sqlite_is_told_in_its_words(self) -> None:
+        index = next(source for source in recorded_sources() if source.tag == "v1")
+        told = "src image has index label for database path: /database/index.db"
+        assert IndexImage(index, index, database="/database/index.db").label_line == told
+        assert IndexImage(index, index).label_line == ""
+
     @pytest.mark.parametrize("number", [1, -1])
     def test_one_part_is_refused_in_its_words(self, number: int) -> None:
         with pytest.raises(UsageError, match=r"maxPathComponents must be 0 \(no limit\) or greater than 1"):
