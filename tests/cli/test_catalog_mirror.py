@@ -336,6 +336,10 @@ class TestRequests:
         (tmp_path / "c" / "a.json").write_text('{"schema": "olm.package", "name": "a"}')
         airferry("catalog", "mirror", "./c", "m.example/o").refused("usage", hint="airferry catalog build")
 
+    def test_a_bundle_is_no_catalog(self, quay: Quay) -> None:
+        bundle = quay.release.references["anchor-bundle:1.0.0"]
+        run(quay, bundle, "m.example/o").refused("usage", "is a bundle, not a catalog", hint="airferry catalog build")
+
     def test_flags_of_oc_are_taken(self, quay: Quay) -> None:
         older = ("--filter-by-os", "linux/arm64", "--continue-on-error=true", "--path", "/configs/:/tmp/x")
         more = ("--icsp-scope=repository", "--max-icsp-size=1000", "--manifests-only=true", "--skip-verification")

@@ -1,6 +1,5 @@
 """The lab's catalog has the shape of a real one, and can be broken in the ways that real ones are."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,5 @@ def test_an_image_that_it_does_not_have_cannot_be_missing(tmp_path: Path) -> Non
 
 def test_its_upstream_serves_it_as_a_catalog(tmp_path: Path) -> None:
     with Quay(tmp_path, publish_catalog(tmp_path / "store")) as quay:
-        flags = ("-o", "json", *quay.flags(trusted=False))
-        run = airferry("catalog", "list", quay.release.pullspec, *flags).done()
-    assert [package["name"] for package in json.loads(run.out)["packages"]] == [
-        operator.name for operator in CATALOG.operators
-    ]
+        run = airferry("catalog", "list", quay.release.pullspec, *quay.flags(trusted=False)).done()
+    assert all(f"\n{operator.name} " in run.out for operator in CATALOG.operators)

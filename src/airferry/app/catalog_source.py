@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
 from airferry.app.open_catalog import CONFIGS_LABEL, DATABASE_LABEL, OpenedCatalog, open_catalog
 from airferry.app.places import Places
@@ -22,9 +23,9 @@ class IndexImage:
     """The catalog image to push.
 
     ``source`` is where it is copied from, by digest. ``named`` is what it is called at its source, by which its name at
-    the destination is made, whatever disk it crossed on. ``documents`` is the folder in it and ``database`` the file, as
-    its labels say, "" without one; ``serves_itself`` is False for an image without a cache, which OLM has to serve with
-    its own program.
+    the destination is made, whatever disk it crossed on. ``documents`` is the folder in it and ``database`` the file,
+    as its labels say, "" without one; ``serves_itself`` is False for an image without a cache, which OLM has to serve
+    with its own program.
     """
 
     source: Reference
@@ -86,6 +87,10 @@ async def open_catalog_to_mirror(
             raise UsageError(
                 f"{text} is a folder of documents, and what is mirrored is a catalog image",
                 hint="make one of it with `airferry catalog build`",
+            )
+        if opened.form not in (CatalogForm.DOCUMENTS, CatalogForm.DATABASE):
+            raise UsageError(
+                f"{text} is a bundle, not a catalog", hint="make a catalog of bundles with `airferry catalog build`"
             )
         image = opened.image
         record = disk_repository = None

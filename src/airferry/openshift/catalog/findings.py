@@ -12,6 +12,8 @@ class FindingCode(StrEnum):
     MALFORMED_IMAGE = "malformed-image"
     IMAGE_BY_TAG = "image-by-tag"
     MALFORMED_ENTRY = "malformed-entry"
+    DUPLICATE_NAME = "duplicate-name"
+    LEFT_OUT = "left-out"
 
 
 @dataclass(frozen=True, slots=True)
