@@ -38,7 +38,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
         "verify",
-        *(f"catalog {name}" for name in ("list", "build", "cache")),
+        *(f"catalog {name}" for name in ("list", "mirror", "build", "cache")),
         *(f"samples {name}" for name in ("list", "mirror", "config")),
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),

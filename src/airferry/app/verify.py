@@ -9,6 +9,7 @@ from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access, rules_for_reading
 from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.text_files import read_text_file
+from airferry.app.verify_catalog import CatalogAnswer, CatalogWish, OperatorAnswer, verify_catalogs
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release, unreadable
@@ -46,6 +47,7 @@ class VerifyRequest:
     installer: Path | None = None
     deep: bool = False
     samples: SamplesWish | None = None
+    catalogs: CatalogWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class VerifyReport:
     disk: Path | None = None
     platforms: tuple[Platform, ...] = field(default=())
     deep: bool = False
+    operators: tuple[OperatorAnswer, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -109,9 +112,21 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         )
         if asked.samples is not None:
             judgements += await verify_samples(asked.samples, nodes, architecture, content, settings, narrator)
+        catalogs = CatalogAnswer()
+        if asked.catalogs is not None:
+            policies = release.policies if release is not None else ()
+            catalogs = await verify_catalogs(asked.catalogs, nodes, content, settings, narrator, policies)
     narrator.done()
-    uncompiled = release.uncompiled if release is not None else ()
-    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms, asked.deep)
+    return VerifyReport(
+        (*judgements, *catalogs.judgements),
+        release,
+        installer,
+        (*(release.uncompiled if release is not None else ()), *catalogs.uncompiled),
+        asked.from_dir,
+        platforms,
+        asked.deep,
+        catalogs.operators,
+    )
 
 
 async def _probe(
@@ -232,9 +247,12 @@ def _platform(text: str) -> Platform:
 
 def _check(asked: VerifyRequest) -> None:
     nodes = asked.nodes
-    has_pulls = asked.release is not None or asked.images is not None or asked.release_file is not None
+    has_pulls = any(wish is not None for wish in (asked.release, asked.images, asked.release_file, asked.catalogs))
     if not has_pulls and asked.samples is None:
-        raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
+        raise UsageError(
+            "nothing to verify",
+            hint="name a release with --release, a catalog with --catalog, or a list of images with --images",
+        )
     if asked.samples is not None and asked.from_dir is not None:
         raise UsageError(
             "--samples asks the registry that the cluster imports from, not a disk",

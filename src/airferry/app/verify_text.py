@@ -8,6 +8,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
+from airferry.app.verify_catalog import operator_lines
 from airferry.content.errors import NotFoundError, ReadOnlyError
 from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
@@ -31,6 +32,7 @@ def print_report(report: VerifyReport) -> str:
         told = "belongs to the release" if installer.belongs else f"no: {installer.reason}"
         lines += ["", f"installer {installer.file}: {told}"]
         lines += [f"    fix: {installer.fix}"] if installer.fix else []
+    lines += operator_lines(report.operators)
     for group in _alike(_open(report)):
         lines += ["", *_paragraph(group)]
     lines += ["", *(f"not compiled: {sentence}" for sentence in report.uncompiled)] if report.uncompiled else []
@@ -98,6 +100,7 @@ def report_document(report: VerifyReport) -> dict[str, Any]:
             "reason": installer.reason,
             "fix": installer.fix,
         },
+        "operators": [item.to_json() for item in report.operators],
         "uncompiled": list(report.uncompiled),
         "seenFrom": "this host" if report.disk is None else str(report.disk),
         "images": [_image(item) for item in report.judgements],

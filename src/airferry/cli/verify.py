@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 @click.option("--pull-secret", type=FILE, help="Pull secret that the nodes will have.")
 @click.option("--ca", type=FILE, help="CA certificates that the nodes will trust, as PEM.")
 @click.option("--system-cas", is_flag=True, help="Trust this host's CAs as well, for registries with public ones.")
+@click.option(
+    "--catalog", "catalogs", metavar="REF", multiple=True, help="Operator catalog, as its CatalogSource has it."
+)
+@click.option("--package", "packages", metavar="NAME", multiple=True, help="With --catalog: only these operators.")
 @click.option("--images", type=FILE, help="More images that will be pulled, one on a line.")
 @click.option(
     "--platform",
@@ -66,16 +70,19 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
       airferry verify --release 4.12.0 --install-config install-config.yaml
       airferry verify --release 4.12.0 --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
       airferry verify --release 4.12.0 --from-dir /media/usb
+      airferry verify --catalog mirror.lan/olm/redhat-operator-index:v4.16 --mirror-sets imageDigestMirrorSet.yaml
       airferry verify --images images.txt --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
       airferry verify --samples 4.12.0 --samples-config samples-config.yaml --pull-secret auth.json --ca ca.crt
     """
     from airferry.app.node_access import NodeFiles
     from airferry.app.verify import VerifyRequest, verify
+    from airferry.app.verify_catalog import new_wish
     from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
     if junit is not None:
         check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
+    flags["catalogs"] = new_wish(flags["catalogs"], flags.pop("packages"), flags["from_dir"])
     samples = _samples(flags.pop("samples"), flags.pop("samples_config"))
     asked = VerifyRequest(
         nodes=nodes,

@@ -26,6 +26,8 @@ class WantedKind(StrEnum):
     COMPONENT = "component"
     EXTRA = "extra"
     SAMPLE = "sample"
+    CATALOG = "catalog"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
