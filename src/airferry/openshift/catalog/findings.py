@@ -12,6 +12,8 @@ class FindingCode(StrEnum):
     MALFORMED_IMAGE = "malformed-image"
     IMAGE_BY_TAG = "image-by-tag"
     MALFORMED_ENTRY = "malformed-entry"
+    UNSATISFIED_NEED = "unsatisfied-need"
+    NOT_EVALUATED = "not-evaluated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ _GRAMMAR: Final = re.compile(
 )
 
 SortKey = tuple[int, int, int, int, tuple[tuple[int, int, str], ...], str]
+Precedence = tuple[int, int, int, int, tuple[tuple[int, int, str], ...]]
 
 
 def is_version(text: str) -> bool:
@@ -17,12 +18,18 @@ def is_version(text: str) -> bool:
 
 def version_order(text: str) -> SortKey:
     """Return a sort key: by precedence, a pre-release before its release, what is no version at the end."""
+    key = precedence(text)
+    return (*key, text) if key is not None else (2**63, 0, 0, 0, (), text)
+
+
+def precedence(text: str) -> Precedence | None:
+    """Return what two versions are compared by, None for what is no version. Build metadata does not count."""
     found = _GRAMMAR.match(text)
     if found is None:
-        return (2**63, 0, 0, 0, (), text)
+        return None
     major, minor, patch, pre = found.groups()
     parts = tuple(_identifier(part) for part in pre.split(".")) if pre else ()
-    return (int(major), int(minor), int(patch), 0 if pre else 1, parts, text)
+    return (int(major), int(minor), int(patch), 0 if pre else 1, parts)
 
 
 def _identifier(part: str) -> tuple[int, int, str]:
