@@ -6,6 +6,8 @@ from typing import Final
 _GRAMMAR: Final = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?\Z", re.ASCII
 )
+_LONGEST: Final = 1024
+"""Nothing longer is a version: its numbers may have more digits than Python is willing to read."""
 
 SortKey = tuple[int, int, int, int, tuple[tuple[int, int, str], ...], str]
 Precedence = tuple[int, int, int, int, tuple[tuple[int, int, str], ...]]
@@ -13,7 +15,7 @@ Precedence = tuple[int, int, int, int, tuple[tuple[int, int, str], ...]]
 
 def is_version(text: str) -> bool:
     """Whether ``text`` is a complete semantic version, such as 4.12.0 or 4.12.0-rc.8."""
-    return _GRAMMAR.match(text) is not None
+    return len(text) <= _LONGEST and _GRAMMAR.match(text) is not None
 
 
 def version_order(text: str) -> SortKey:
@@ -24,7 +26,7 @@ def version_order(text: str) -> SortKey:
 
 def precedence(text: str) -> Precedence | None:
     """Return what two versions are compared by, None for what is no version. Build metadata does not count."""
-    found = _GRAMMAR.match(text)
+    found = _GRAMMAR.match(text) if len(text) <= _LONGEST else None
     if found is None:
         return None
     major, minor, patch, pre = found.groups()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.kept_entries import keep_whole
 from airferry.openshift.catalog.model import Bundle, Catalog, Channel, Deprecation, Package
-from airferry.openshift.catalog.upgrade_graph import violations
+from airferry.openshift.catalog.upgrade_graph import Flaw, violations
 
 
 class Because(StrEnum):
@@ -83,7 +83,8 @@ class Choice:
 
 
 def _demand_sound(channel: Channel) -> None:
-    broken = violations(channel)
+    # What only newer opm refuses, the catalog had already: entries that mend it were added where there are any.
+    broken = [violation for violation in violations(channel) if violation.flaw is not Flaw.BEHIND_SKIPPED]
     if broken:
         first = broken[0]
         raise MalformedError(

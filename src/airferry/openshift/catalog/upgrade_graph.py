@@ -3,13 +3,14 @@
 Source: operator-registry, alpha/model, "validateReplacesChain", which refuses to serve a catalog that breaks it:
 one head; from it, ``replaces`` reaches every entry that none skips; no cycle; only what is last may replace an entry
 that is not there. ``skips`` may name anything. ``skipRange`` is no edge of this graph: it adds updates, and takes
-none away.
+none away. Newer versions of opm end the chain where it would go on to a skipped entry, which is a flaw of its own here.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from airferry.openshift.catalog.model import Channel, ChannelEntry
 
@@ -23,6 +24,7 @@ class Flaw(StrEnum):
     SEVERAL_HEADS = "several-heads"
     CYCLE = "update-cycle"
     STRANDED = "stranded-entry"
+    BEHIND_SKIPPED = "behind-skipped-entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,7 @@ def violations(channel: Channel) -> tuple[Violation, ...]:
         return tuple(found)
     if len(top) > 1:
         return (*found, *_several_heads(channel, top))
-    skipped = {name for entry in channel.entries for name in entry.skips}
-    reached = {*chain, *skipped}
-    found.extend(
-        Violation(
-            Flaw.STRANDED,
-            entry.name,
-            f"{entry.name} is stranded: no chain of replaces leads to it from the head {top[0]}, and none skips it",
-            f"let an entry of that chain replace or skip {entry.name}, or remove it from the channel",
-        )
-        for entry in channel.entries
-        if entry.name not in reached
-    )
+    found.extend(_unreached(channel, top[0], chain))
     return tuple(found)
 
 
@@ -99,6 +90,22 @@ def updates_from(entries: Iterable[ChannelEntry]) -> Mapping[str, tuple[str, ...
         name: tuple(older for older in dict.fromkeys((entry.replaces, *entry.skips)) if older in by_name)
         for name, entry in by_name.items()
     }
+
+
+def _unreached(channel: Channel, head: str, chain: tuple[str, ...]) -> Iterator[Violation]:
+    skipped = {name for entry in channel.entries for name in entry.skips}
+    direct = set(chain[:1]) | set(takewhile(lambda name: name not in skipped, chain[1:]))
+    for entry in channel.entries:
+        name = entry.name
+        if name in skipped or name in direct:
+            continue
+        suggestion = f"let an entry of that chain replace or skip {name}, or remove it from the channel"
+        if name in chain:
+            what = f"{name} is reached from the head {head} through a skipped entry only, which newer opm refuses"
+            yield Violation(Flaw.BEHIND_SKIPPED, name, what, suggestion)
+        else:
+            what = f"{name} is stranded: no chain of replaces leads to it from the head {head}, and none skips it"
+            yield Violation(Flaw.STRANDED, name, what, suggestion)
 
 
 def _several_heads(channel: Channel, top: tuple[str, ...]) -> list[Violation]:
