@@ -39,6 +39,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         "login",
         "verify",
         "catalog list",
+        "catalog check",
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),

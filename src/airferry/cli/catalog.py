@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from airferry.cli import catalog_check
 from airferry.cli.command import SETTINGS, OcGroup, run
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, reads_registries, says
 from airferry.cli.output import print_answer
@@ -39,3 +40,6 @@ async def _list(catalog: str, reading: ReadOptions, saying: OutputOptions, **opt
         narrator.phase("reading the catalog")
         async with open_catalog(catalog, places, tree=options["tree"]) as opened:
             print_answer(catalog_text(opened.catalog), catalog_to_json(opened.catalog), saying.form)
+
+
+command.add_command(catalog_check.check)

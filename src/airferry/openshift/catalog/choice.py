@@ -51,8 +51,9 @@ class Choice:
         entries = frozenset(self.asked[package][channel])
         known = self._kept.get((package, channel))
         if known is None or known[0] != entries:
-            kept = keep_whole(self.catalog.packages[package].channels[channel], entries)
-            _demand_sound(kept)
+            whole = self.catalog.packages[package]
+            kept = keep_whole(whole.channels[channel], entries)
+            _demand_sound(kept, whole)
             known = self._kept[package, channel] = (entries, kept)
         return known[1]
 
@@ -82,7 +83,7 @@ class Choice:
         )
 
 
-def _demand_sound(channel: Channel) -> None:
+def _demand_sound(channel: Channel, package: Package) -> None:
     # What only newer opm refuses, the catalog had already: entries that mend it were added where there are any.
     broken = [violation for violation in violations(channel) if violation.flaw is not Flaw.BEHIND_SKIPPED]
     if broken:
@@ -91,6 +92,12 @@ def _demand_sound(channel: Channel) -> None:
             f"{channel.package}:{channel.name}, as it would be kept, has broken updates: {first.what}",
             hint=f"leave that version out, or mend the catalog: {first.suggestion}",
         )
+    for entry in channel.entries:
+        if entry.name not in package.bundles:
+            raise MalformedError(
+                f"{channel.package}:{channel.name}, as it would be kept, has the entry {entry.name} without a bundle",
+                hint="leave that version out, or add its bundle to the catalog",
+            )
 
 
 def _still_there(notice: Deprecation, channels: Mapping[str, Channel], bundles: Mapping[str, Bundle]) -> bool:

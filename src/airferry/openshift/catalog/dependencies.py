@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from airferry.openshift.catalog.choice import Because, Choice, Reason
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Bundle, Catalog
-from airferry.openshift.catalog.needs import Candidate, Need, candidates, needs_of
+from airferry.openshift.catalog.needs import Candidate, Need, Unknown, candidates, needs_of
 from airferry.openshift.catalog.upgrade_graph import heads
 
 
@@ -28,10 +28,7 @@ def add_needed(choice: Choice) -> tuple[Finding, ...]:
                     for part in lost:
                         lacking[bundle.package, bundle.name, part.what] = _unsatisfied(bundle, part)
             for item in unknown:
-                finding = Finding(
-                    FindingCode.NOT_EVALUATED, bundle.name, item.why, package=bundle.package, bundle=bundle.name
-                )
-                lacking[bundle.package, bundle.name, item.why] = finding
+                lacking[bundle.package, bundle.name, item.why] = _not_evaluated(bundle, item)
     return tuple(lacking[key] for key in sorted(lacking))
 
 
@@ -42,10 +39,7 @@ def unsatisfied_needs(catalog: Catalog) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for bundle in bundles:
         needs, unknown = needs_of(bundle)
-        found.extend(
-            Finding(FindingCode.NOT_EVALUATED, bundle.name, item.why, package=bundle.package, bundle=bundle.name)
-            for item in unknown
-        )
+        found.extend(_not_evaluated(bundle, item) for item in unknown)
         for need in needs:
             for part in need.parts or (need,):
                 if part.what not in met:
@@ -100,5 +94,9 @@ def _listed(names: Iterable[str], most: int = 3) -> str:
 
 
 def _unsatisfied(bundle: Bundle, need: Need) -> Finding:
-    what = f"{bundle.name} needs {need.what}, which no bundle of the catalog is: is it in another catalog?"
-    return Finding(FindingCode.UNSATISFIED_NEED, bundle.name, what, package=bundle.package, bundle=bundle.name)
+    what = f"needs {need.what}, which no bundle here is"
+    return Finding(FindingCode.UNSATISFIED_NEED, "", what, package=bundle.package, bundle=bundle.name)
+
+
+def _not_evaluated(bundle: Bundle, unknown: Unknown) -> Finding:
+    return Finding(FindingCode.NOT_EVALUATED, "", unknown.why, package=bundle.package, bundle=bundle.name)

@@ -41,9 +41,11 @@ class CatalogReader:
     def __init__(self) -> None:
         self._packages: dict[str, _Growing] = {}
         self._findings: list[Finding] = []
+        self._seen: set[tuple[str, str, str]] = set()
 
     def add(self, meta: Meta) -> None:
         """Take one document. Raises MalformedError."""
+        self._note_twice(meta)
         match meta.schema:
             case "olm.package":
                 package = self._package(_required(meta, "name"))
@@ -56,6 +58,21 @@ class CatalogReader:
                 self._package(bundle.package).bundles[bundle.name] = bundle
             case "olm.deprecations":
                 self._package(_required(meta, "package")).deprecations += _deprecations(meta)
+
+    def _note_twice(self, meta: Meta) -> None:
+        if meta.schema not in ("olm.package", "olm.channel", "olm.bundle"):
+            return
+        key = (meta.schema, meta.package, meta.name)
+        if key in self._seen:
+            what = f"there are several {meta.schema} named {meta.name}; the last one was read"
+            bundle = meta.name if meta.schema == "olm.bundle" else ""
+            channel = meta.name if meta.schema == "olm.channel" else ""
+            self._findings.append(
+                Finding(
+                    FindingCode.DUPLICATE_NAME, meta.where, what, package=meta.package, bundle=bundle, channel=channel
+                )
+            )
+        self._seen.add(key)
 
     def catalog(self) -> Catalog:
         """Return what was taken so far, packages sorted by name."""

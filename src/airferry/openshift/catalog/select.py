@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from airferry.errors import UsageError
+from airferry.errors import AirferryError, UsageError
 from airferry.openshift.catalog.choice import Because, Choice, Reason
 from airferry.openshift.catalog.dependencies import add_needed
-from airferry.openshift.catalog.findings import Finding
+from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Catalog, Channel, Package
 from airferry.openshift.catalog.upgrade_graph import heads
 from airferry.openshift.catalog.wanted import Depth, Wanted, WantedChannel, WantedPackage
@@ -43,19 +43,26 @@ def select_catalog(catalog: Catalog, wanted: Wanted) -> Selected:
     if wanted.is_everything:
         return Selected(catalog, whole=True)
     choice = Choice(catalog)
-    for wish in _wishes(catalog, wanted):
+    left_out = _choose_all(choice, wanted) if not wanted.packages else ()
+    for wish in sorted(wanted.packages, key=lambda wish: wish.name):
         _choose(choice, wish, wanted)
-    warnings = add_needed(choice) if wanted.dependencies else ()
+    lacking = add_needed(choice) if wanted.dependencies else ()
     packages = {name: choice.package(name) for name in sorted(choice.asked)}
     findings = tuple(finding for finding in catalog.findings if _concerns(finding, packages))
     reasons = sorted({*choice.reasons, *_between(choice)})
-    return Selected(Catalog(packages, findings), tuple(reasons), warnings)
+    return Selected(Catalog(packages, findings), tuple(reasons), (*left_out, *lacking))
 
 
-def _wishes(catalog: Catalog, wanted: Wanted) -> Iterable[WantedPackage]:
-    if not wanted.packages:
-        return [WantedPackage(name) for name, package in catalog.packages.items() if package.channels]
-    return sorted(wanted.packages, key=lambda wish: wish.name)
+def _choose_all(choice: Choice, wanted: Wanted) -> tuple[Finding, ...]:
+    """Choose from every package; one that OLM would not serve is left out, and told, for it would spoil the others."""
+    left_out: list[Finding] = []
+    for name in sorted(choice.catalog.packages):
+        try:
+            _choose(choice, WantedPackage(name), wanted)
+        except AirferryError as error:
+            choice.asked.pop(name, None)
+            left_out.append(Finding(FindingCode.LEFT_OUT, "", f"left out: {error.message}", package=name))
+    return tuple(left_out)
 
 
 def _choose(choice: Choice, wish: WantedPackage, wanted: Wanted) -> None:
@@ -74,8 +81,8 @@ def _choose(choice: Choice, wish: WantedPackage, wanted: Wanted) -> None:
         raise _no_version(wish.versions, package, "", package.channels.values())
     if wish.default_channel:
         choice.defaults[package.name] = wish.default_channel
-    if wanted.packages:
-        _demand_default(choice, package, wish)
+    _demand_default(choice, package, wish)
+    choice.package(package.name)
 
 
 def _channels(package: Package, wish: WantedPackage) -> list[tuple[Channel, VersionRange | None]]:
@@ -148,7 +155,7 @@ def _no_version(
 
 def _closest(name: str, names: Iterable[str], what: str) -> str:
     known = sorted(names)
-    near = get_close_matches(name, known, n=3, cutoff=0.6) or [other for other in known if name and name in other][:3]
+    near = get_close_matches(name, known, n=3, cutoff=0.75) or [other for other in known if name and name in other][:3]
     if near:
         return f"did you mean {' or '.join(near)}?"
     shown = ", ".join(known[:10]) or "none"
