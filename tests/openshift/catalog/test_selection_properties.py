@@ -162,7 +162,11 @@ def test_asking_for_more_keeps_what_was_asked_for(data: st.DataObject) -> None:
         return {(channel.name, entry.name) for channel in channels for entry in channel.entries}
 
     wide = select(low, high)
-    narrow = {(channel, entry) for channel, entry in select(*less) if VersionRange.parse(f">=1.{less[0]}.0 <=1.{less[1]}.0").allows(entry.rpartition(".v")[2])}
+    narrow = {
+        (channel, entry)
+        for channel, entry in select(*less)
+        if VersionRange.parse(f">=1.{less[0]}.0 <=1.{less[1]}.0").allows(entry.rpartition(".v")[2])
+    }
     assume(wide)
     assert narrow <= wide
 

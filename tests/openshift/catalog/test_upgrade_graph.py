@@ -56,6 +56,13 @@ KEPT = {
     "a skipped entry and what it updates": ("v3 > v1 - v2, v2 > v1, v1", "v2 v1", "v2 v1"),
     "siblings need who skips them both": ("v4 > v1 - v2 v3, v3 > v1, v2 > v1, v1", "v2 v3", "v2 v3 v4"),
     "the nearest such one": ("v5 > v4, v4 > v1 - v2 v3, v3 > v1, v2 > v1, v1", "v2 v3", "v2 v3 v4"),
+    "what a skip makes needless is not kept": ("v3 > v1 - v2, v2 > v1, v1", "v3 v1", "v3 v1"),
+    "nor where something else is": ("v5 > v4, v4 > v1 - v2 v3, v3 > v1, v2 > v1, v1", "v5 v1", "v5 v4 v1"),
+    "what leads on behind a skipped entry": (
+        "v4 > v1 - v2 v3, v3 > v2 - v2, v2 > v1, v1 > v0, v0",
+        "v3 v0",
+        "v4 v3 v1 v0",
+    ),
     "a hotfix beside the chain": ("v3 > v2, v2 > v1 - v1a, v1a > v1, v1", "v1a v3", "v3 v2 v1a"),
 }
 
@@ -74,7 +81,9 @@ def _real_channels() -> list[Channel]:
             item["name"],
             item["package"],
             tuple(
-                ChannelEntry(one["name"], one.get("replaces", ""), tuple(one.get("skips", ())), one.get("skipRange", ""))
+                ChannelEntry(
+                    one["name"], one.get("replaces", ""), tuple(one.get("skips", ())), one.get("skipRange", "")
+                )
                 for one in item["entries"]
             ),
         )

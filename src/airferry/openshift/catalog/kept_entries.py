@@ -1,8 +1,8 @@
 """Which entries of a channel must be kept beside those that are wanted, so that its updates are still whole.
 
-What is kept is the least that has no hole: every entry that lies between two wanted ones, on any way from the newer
-to the older by ``replaces`` and ``skips``; and where wanted entries have no update in common, the lowest entry that
-updates to from all of them. A channel that is sound stays so: see
+Nothing is added to wanted entries that are sound by themselves. Otherwise what lies between them comes along, on the
+ways from newer to older by ``replaces`` and ``skips``; and where none of them updates all others, the lowest entry that
+does; of all that, as much as it takes for updates without holes. A channel that is sound stays so: see
 :func:`~airferry.openshift.catalog.upgrade_graph.violations`. Entries are never rewritten: what the last of them
 replaces, and whatever they skip, may be names that are not kept, and clusters that have those can still update.
 """
@@ -10,7 +10,7 @@ replaces, and whatever they skip, may be names that are not kept, and clusters t
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from airferry.openshift.catalog.model import Channel, ChannelEntry
+from airferry.openshift.catalog.model import Channel
 from airferry.openshift.catalog.upgrade_graph import updates_from, violations
 
 
@@ -20,18 +20,38 @@ def keep_whole(channel: Channel, wanted: Iterable[str]) -> Channel:
     It may still break the rules where the catalog's own channel does: ask
     :func:`~airferry.openshift.catalog.upgrade_graph.violations`.
     """
-    asked = set(wanted)
+    asked = frozenset(wanted)
+    kept = only(channel, asked)
+    if not violations(kept):
+        return kept
+    wider = channel
+    while (kept := _without_spare(_with_between(wider, asked), asked)) != wider:
+        wider = kept
+    return kept
+
+
+def _with_between(channel: Channel, asked: Iterable[str]) -> Channel:
+    """Return the channel with all that lies between what is asked, sound where the channel is."""
     graph = _Graph(channel)
+    wanted = set(asked)
     while True:
-        kept = only(channel, graph.closed(asked))
-        broken = violations(kept)
-        if not broken:
-            return kept
-        # Behind an entry that another one skips, the chain of replaces may not lead on: its skipper joins it.
-        more = {graph.skipper(violation.entry, kept) for violation in broken} - {""}
+        kept = only(channel, graph.closed(wanted))
+        # Behind an entry that another one skips, the chain of replaces may not lead on: what else updates joins it.
+        more = {graph.updater(violation.entry, kept) for violation in violations(kept)} - {""}
         if not more:
             return kept
-        asked |= more
+        wanted |= more
+
+
+def _without_spare(channel: Channel, asked: frozenset[str]) -> Channel:
+    """Return the channel without entries that it is sound without; one that is not sound stays as it is."""
+    if violations(channel):
+        return channel
+    for name in sorted(entry.name for entry in channel.entries if entry.name not in asked):
+        fewer = only(channel, (entry.name for entry in channel.entries if entry.name != name))
+        if not violations(fewer):
+            channel = fewer
+    return channel
 
 
 def only(channel: Channel, names: Iterable[str]) -> Channel:
@@ -49,7 +69,6 @@ class _Graph:
         for name, older in self._down.items():
             for other in older:
                 self._up[other].append(name)
-        self._entries: Mapping[str, ChannelEntry] = {entry.name: entry for entry in channel.entries}
         self._below: dict[str, frozenset[str]] = {}
 
     def closed(self, asked: Iterable[str]) -> frozenset[str]:
@@ -68,14 +87,11 @@ class _Graph:
             self._below[name] = _reach([name], self._down)
         return self._below[name]
 
-    def skipper(self, name: str, kept: Channel) -> str:
-        """Return the lowest entry not kept that skips ``name``, "" when there is none."""
+    def updater(self, name: str, kept: Channel) -> str:
+        """Return the lowest entry not kept that replaces or skips ``name``, "" when there is none."""
         held = {entry.name for entry in kept.entries}
-        skippers = [other for other in self._up.get(name, ()) if other not in held and self._skips(other, name)]
-        return min(skippers, key=lambda other: (len(self.below(other)), other), default="")
-
-    def _skips(self, newer: str, older: str) -> bool:
-        return older in self._entries[newer].skips
+        newer = [other for other in self._up.get(name, ()) if other not in held]
+        return min(newer, key=lambda other: (len(self.below(other)), other), default="")
 
     def _tops(self, names: frozenset[str]) -> frozenset[str]:
         """Return those of ``names`` that none of the others updates."""
