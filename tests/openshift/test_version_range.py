@@ -1,5 +1,7 @@
 """Ranges of versions say yes and no as OLM's do."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,3 +93,9 @@ def test_signs_agree_with_the_order(one: str, other: str) -> None:
 
 def test_a_number_of_any_length_is_no_version() -> None:
     assert not VersionRange.parse(">=1.0.0").allows(f"1.0.{'9' * 6000}")
+
+
+@given(st.text(alphabet="0123456789.x<>=!|- rcv\t", max_size=20), VERSIONS)
+def test_any_text_is_a_range_or_malformed(text: str, version: str) -> None:
+    with contextlib.suppress(MalformedError):
+        VersionRange.parse(text).allows(version)

@@ -1,8 +1,12 @@
 """An ImageSetConfiguration of oc-mirror says what is wanted of the catalog that it names."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airferry.errors import AirferryError
 from airferry.openshift.catalog.image_set import ImageSetWish, read_image_set
@@ -137,3 +141,17 @@ def test_a_catalog_that_is_not_named_is_refused_with_those_that_are() -> None:
     with pytest.raises(AirferryError) as caught:
         read(name, "quay.io/operatorhubio/catalog:latest")
     assert "oci:///home/skhoury/oci-catalog411" in (caught.value.hint or "")
+
+
+_FIELDS = st.sampled_from(["catalog", "packages", "channels", "name", "minVersion", "full", "defaultChannel"])
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.sampled_from(["x", "1.0.0", f"{RED_HAT}:v4.16"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_FIELDS, inner, max_size=3),
+)
+
+
+@given(_VALUES)
+def test_any_document_is_a_wish_or_refused(operators: object) -> None:
+    text = json.dumps({"kind": "ImageSetConfiguration", "mirror": {"operators": operators}})
+    with suppress(AirferryError):
+        read_image_set(text, f"{RED_HAT}:v4.16", "isc")

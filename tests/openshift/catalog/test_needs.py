@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airferry.openshift.catalog.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.findings import FindingCode
@@ -133,6 +135,14 @@ def test_constraints_are_asked_of_bundles(constraint: dict[str, Any], expected: 
     assert added(app(constraints=(constraint,)), *TWO) == expected
 
 
+def test_a_package_that_olm_would_not_serve_is_not_taken() -> None:
+    broken, whole = (
+        provider("amq", {"stable": "1.0.0"}, "1.0.0", default="gone"),
+        provider("zmq", {"stable": "1.0.0"}, "1.0.0"),
+    )
+    assert added(app(KIND), broken, whole) == {"zmq": {"stable": ["1.0.0"]}}
+
+
 NAMED = {
     "a package of another catalog": (app("quay 3.x"), "unsatisfied-need", "needs quay 3.x, which no bundle here is"),
     "a version that is not there": (app("mq 9.x"), "unsatisfied-need", "needs mq 9.x"),
@@ -173,6 +183,28 @@ def test_a_constraint_of_any_depth_is_told_not_followed() -> None:
         nested = {"all": {"constraints": [nested]}}
     (warning,) = select_catalog(Catalog(catalog(app(constraints=(nested,))).packages), parse_wanted(("app",))).warnings
     assert warning.what == "a constraint is nested too deeply"
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["all", "any", "not", "cel", "gvk", "package", "constraints", "packageName", "versionRange"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+)
+
+
+@given(st.dictionaries(st.sampled_from(["all", "any", "not", "cel", "gvk", "package"]), _JSON, max_size=2))
+def test_whatever_a_constraint_says_it_is_a_need_or_named(constraint: dict[str, Any]) -> None:
+    asking = app(constraints=(constraint,))
+    select_catalog(catalog(asking, *TWO), parse_wanted(("app",)))
+    unsatisfied_needs(catalog(asking))
 
 
 def test_needs_may_be_left_to_others() -> None:

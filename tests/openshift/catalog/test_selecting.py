@@ -184,6 +184,8 @@ def test_another_default_channel_is_taken_when_it_is_kept() -> None:
         select_catalog(CATALOG, parse_wanted((), ("elastic:stable",), ("elastic:preview",)))
     assert "preview cannot be the default channel of elastic" in caught.value.message
     assert "--channel elastic:preview" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match="is of a package that is not wanted"):
+        parse_wanted((), (), ("elastic:preview",))
 
 
 def test_a_channel_that_cannot_be_whole_is_refused_with_the_entry_that_breaks_it() -> None:

@@ -68,6 +68,10 @@ class Choice:
         """Return the package's default channel, as wished or as the catalog says."""
         return self.defaults.get(package) or self.catalog.packages[package].default_channel
 
+    def has_default(self, package: str) -> bool:
+        """Whether the package's default channel is there; without it OLM serves nothing of the catalog."""
+        return self.default_channel(package) in self.catalog.packages[package].channels
+
     def package(self, name: str) -> Package:
         """Return the package with what is kept of it."""
         whole = self.catalog.packages[name]

@@ -59,7 +59,7 @@ def _meet(choice: Choice, bundle: Bundle, need: Need) -> list[Need]:
     """See to it that something kept meets ``need``; return what the catalog has nothing for."""
     if any(need.meets(other) for other in _kept(choice)):
         return []
-    found = candidates(need, choice.catalog)
+    found = [candidate for candidate in candidates(need, choice.catalog) if choice.has_default(candidate.package)]
     if found:
         _add(choice, bundle, need, found)
         return []

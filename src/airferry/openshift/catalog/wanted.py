@@ -85,8 +85,14 @@ def parse_wanted(
             raise UsageError(f"--channel names {package}:{name} twice", hint="join ranges with ||")
         inside[package].append(WantedChannel(name, versions))
     defaults = dict(_owned(default_channels, named, "--default-channel"))
-    for package in (*inside, *defaults):
+    for package in inside:
         named.setdefault(package, WantedPackage(package))
+    for package, channel in defaults.items():
+        if package not in named:
+            raise UsageError(
+                f"--default-channel {package}:{channel} is of a package that is not wanted",
+                hint=f"add --package {package}, or --channel {package}:{channel}",
+            )
     return Wanted(
         tuple(
             WantedPackage(name, tuple(inside.get(name, ())), package.versions, defaults.get(name, ""))
