@@ -63,6 +63,11 @@ KEPT = {
         "v3 v0",
         "v4 v3 v1 v0",
     ),
+    "nothing newer than the newest, which has all it needs": (
+        "v5 > v4 - v3 v2 v1, v4 > v3, v3 > v2, v2 > v1, v1",
+        "v4 v1",
+        "v4 v3 v2 v1",
+    ),
     "a hotfix beside the chain": ("v3 > v2, v2 > v1 - v1a, v1a > v1, v1", "v1a v3", "v3 v2 v1a"),
 }
 
