@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from airferry.app.check_text import TITLES
 from airferry.lab import Endpoint, LabStore, Rule, Upstream
 from airferry.lab.faults import Answer
+from airferry.openshift.catalog.findings import FindingCode
+from airferry.openshift.catalog.upgrade_graph import Flaw
 from cli.world import nothing_listens
 from failures.stage import QUICK, Served, airferry
 
@@ -129,6 +132,11 @@ def test_programs_get_every_finding(slips: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_every_kind_of_finding_has_a_title() -> None:
+    assert set(TITLES) == set(FindingCode)
+    assert {flaw.value for flaw in Flaw} <= {code.value for code in FindingCode}
+
+
 def test_hundreds_of_findings_are_counted_not_listed(tmp_path: Path) -> None:
     versions = [f"1.{number}.0" for number in range(60)]
     bundles = [bundle("redis", one, {"name": "x", "image": f"Bad/{number}"}) for number, one in enumerate(versions)]
@@ -241,7 +249,7 @@ def test_images_that_are_gone_are_named_with_what_becomes_unusable(registry: Reg
     run = airferry("catalog", "check", folder, "--upstream", "--insecure", *QUICK)
     assert run.code == 3
     assert "asked for 3 images, 2 are there\n" in run.out
-    assert f"    {registry.image('here/gone')}: " in run.out
+    assert f"  etcd\n    {registry.image('here/gone')}\n" in run.out
     assert "        so etcd 2.0.0 is unusable, and OLM would install it from the channel stable\n" in run.out
     assert run.out.endswith(
         "unusable without the missing images:\n  etcd: 2.0.0\n    the head is lost of stable\n\n1 finding\n"
@@ -265,6 +273,8 @@ def test_a_registry_that_does_not_answer_makes_nothing_missing(registry: Registr
             },
         )
         run = airferry("catalog", "check", folder, "--upstream", "--insecure", *QUICK, "-o", "json")
+        told = airferry("catalog", "check", folder, "--upstream", "--insecure", *QUICK).out
+    assert f"\n  {away}: 21 images, such as {away}/a/0@{DIGEST}\n" in told
     (answer,) = json.loads(run.out)["catalogs"]
     assert run.code == 3
     codes = {finding["code"] for finding in answer["findings"]}

@@ -16,7 +16,7 @@ _MOST_NAMES: Final = 3
 
 _SERVED: Final = "OLM does not serve such a catalog"
 
-_TITLES: Final = {
+TITLES: Final = {
     FindingCode.VALUE_FOR_IMAGE: (
         "related images under value instead of image",
         "they were read as what is meant; oc drops them in silence, and the operator fails offline",
@@ -59,6 +59,7 @@ _TITLES: Final = {
     FindingCode.MISSING_UPSTREAM: ("images that no longer exist", "their registries say so"),
     FindingCode.CANNOT_TELL: ("images that cannot be told of", "they may exist: nobody could say"),
 }
+"""What each kind of finding is called, and what it means to who mirrors the catalog; every kind has one."""
 
 
 def print_report(report: CheckReport) -> str:
@@ -87,7 +88,7 @@ def _checked(item: CheckedCatalog) -> Iterator[str]:
     for code in FindingCode:
         of_code = [finding for finding in found if finding.code is code]
         if of_code:
-            title, meaning = _TITLES[code]
+            title, meaning = TITLES[code]
             yield ""
             yield f"{title} ({len(of_code)}): {meaning} [{code.value}]"
             yield from _limited(_paragraphs(of_code))
@@ -99,13 +100,16 @@ def _checked(item: CheckedCatalog) -> Iterator[str]:
 
 def _paragraphs(findings: Sequence[Finding]) -> Iterator[list[str]]:
     """Yield one paragraph for each finding, the same one of several bundles or images once; by package."""
+    if findings[0].code is FindingCode.CANNOT_TELL:
+        yield from _by_registry(findings)
+        return
+    tell = _TELLERS.get(findings[0].code, _alike)
     by_package: dict[str, list[Finding]] = {}
     for finding in findings:
         by_package.setdefault(finding.package, []).append(finding)
     for package, found in by_package.items():
         title = [f"  {package}"] if package else []
-        told = _by_repository(found) if found[0].code is FindingCode.IMAGE_BY_TAG else _alike(found)
-        for lines in told:
+        for lines in tell(found):
             yield [*title, *lines]
             title = []
 
@@ -137,6 +141,25 @@ def _by_repository(findings: Iterable[Finding]) -> Iterator[list[str]]:
         bundles.setdefault(repository, {})[finding.bundle] = None
     for repository, named in tags.items():
         yield [f"    {repository}: {_some(list(named), most=6)}", f"        in {_some(list(bundles[repository]))}"]
+
+
+def _by_image(findings: Iterable[Finding]) -> Iterator[list[str]]:
+    for finding in findings:
+        yield [f"    {finding.image}", *([f"        so {finding.consequence}"] if finding.consequence else [])]
+
+
+_TELLERS: Final = {FindingCode.IMAGE_BY_TAG: _by_repository, FindingCode.MISSING_UPSTREAM: _by_image}
+
+
+def _by_registry(findings: Iterable[Finding]) -> Iterator[list[str]]:
+    """Tell once for each registry what kept it from saying: its first words stand for all that are alike."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        host = Reference.parse(finding.image).repository.place.address
+        alike.setdefault((host, finding.hint), []).append(finding)
+    for (host, hint), same in alike.items():
+        fix = [f"        fix: {hint}"] if hint else []
+        yield [f"  {host}: {_count(len(same), 'image')}, such as {same[0].image}", f"        {same[0].what}", *fix]
 
 
 def _limited(paragraphs: Iterable[list[str]]) -> Iterator[str]:
