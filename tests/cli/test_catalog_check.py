@@ -16,6 +16,7 @@ from airferry.openshift.catalog.upgrade_graph import Flaw
 from cli.world import nothing_listens
 from failures.stage import QUICK, Served, airferry
 
+CATALOGS = Path(__file__).parents[1] / "data" / "catalogs"
 DIGEST = "sha256:" + "a" * 64
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
@@ -108,6 +109,24 @@ def test_slips_are_told_once_for_all_bundles_and_end_with_3(slips: Path) -> None
         "        fix: let the newest of them replace or skip redis.v1.5.0, or remove it from the channel\n" in run.out
     )
     assert run.out.endswith("\n15 findings\n")
+
+
+def test_the_slip_of_the_field_is_named_with_bundle_and_entry() -> None:
+    run = airferry("catalog", "check", CATALOGS / "packages" / "3scale-community-operator")
+    assert run.code == 3
+    for role in ("redis-32-rhel7", "mysql-57-rhel7", "postgresql-10-rhel7"):
+        assert f"3scale-community-operator.v0.5.1: the entry '{role}' says value where image belongs (" in run.out
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("aws-load-balancer-operator", 0), ("kairos-operator", 3), ("multicluster-global-hub-operator", 3)],
+)
+def test_catalogs_of_the_field_have_no_findings_but_tags(name: str, expected: int) -> None:
+    run = airferry("catalog", "check", CATALOGS / "fbc" / name, "-o", "json")
+    (answer,) = json.loads(run.out)["catalogs"]
+    assert run.code == expected
+    assert {finding["code"] for finding in answer["findings"]} <= {"image-by-tag"}
 
 
 def test_programs_get_every_finding(slips: Path, tmp_path: Path) -> None:

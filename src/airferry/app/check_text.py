@@ -55,7 +55,7 @@ TITLES: Final = {
         "the bundles cannot be installed unless the cluster has it from another catalog",
     ),
     FindingCode.NOT_EVALUATED: ("needs that were not looked into", "whether the catalog meets them cannot be told"),
-    FindingCode.LEFT_OUT: ("packages left out", "with them OLM would not serve the others either"),
+    FindingCode.LEFT_OUT: ("left out", "neither checked nor mirrored"),
     FindingCode.MISSING_UPSTREAM: ("images that no longer exist", "their registries say so"),
     FindingCode.CANNOT_TELL: ("images that cannot be told of", "they may exist: nobody could say"),
 }

@@ -125,9 +125,21 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         "etcd.v2: '2' is no version",
     ),
     "a version twice": ([PACKAGE, CHANNEL, ONE, document("etcd.v2", "1.0.0")], "duplicate-version", "etcd.v1, etcd.v2"),
-    "a bundle twice": ([PACKAGE, CHANNEL, ONE, TWO, TWO], "duplicate-name", "several olm.bundle named etcd.v2"),
-    "a channel twice": ([PACKAGE, CHANNEL, CHANNEL, ONE, TWO], "duplicate-name", "etcd:stable: there are several"),
-    "a package twice": ([PACKAGE, PACKAGE, CHANNEL, ONE, TWO], "duplicate-name", "several olm.package named etcd"),
+    "a bundle twice": (
+        [PACKAGE, CHANNEL, ONE, TWO, TWO],
+        "duplicate-name",
+        "etcd.v2: the bundle 'etcd.v2' is there twice",
+    ),
+    "a channel twice": (
+        [PACKAGE, CHANNEL, CHANNEL, ONE, TWO],
+        "duplicate-name",
+        "etcd: the channel 'stable' is there twice",
+    ),
+    "a package twice": (
+        [PACKAGE, PACKAGE, CHANNEL, ONE, TWO],
+        "duplicate-name",
+        "etcd: the package 'etcd' is there twice",
+    ),
     "a deprecated channel that is not there": (
         [PACKAGE, CHANNEL, ONE, TWO, {**NOTICE, "entries": [{"reference": {"schema": "olm.channel", "name": "x"}}]}],
         "absent-deprecated",

@@ -92,7 +92,7 @@ def test_the_range_default_channel_and_dependencies_are_read() -> None:
 REFUSED = {
     "another kind": (entry("", "DeleteImageSetConfiguration"), "is not an ImageSetConfiguration", ""),
     "several documents": (entry("") + "---\n" + entry(""), "holds 2 documents", "keep the one"),
-    "no YAML": ("mirror: [", "is not YAML at line", ""),
+    "no YAML": ("mirror: [", "isc, document 1 is not YAML at line 2", ""),
     "a list": ("- a", "the document is not an object but list", ""),
     "no operators": ("kind: ImageSetConfiguration\nmirror: {}\n", "has no mirror.operators", ""),
     "a field with a typo": (

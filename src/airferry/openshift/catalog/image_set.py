@@ -13,6 +13,7 @@ from typing import Any, Final
 from airferry.errors import AirferryError, MalformedError, UnsupportedError, UsageError
 from airferry.oci import Reference
 from airferry.openshift.catalog.wanted import Depth, Wanted, WantedChannel, WantedPackage
+from airferry.openshift.catalog.yaml_documents import read_yaml
 from airferry.openshift.semver import is_version
 from airferry.openshift.version_range import VersionRange
 
@@ -136,15 +137,7 @@ def _last_part(name: str) -> str:
 
 
 def _document(text: str, file: str) -> Mapping[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        documents = [item for item in YAML(typ="safe").load_all(text) if item is not None]
-    except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        raise MalformedError(f"{file} is not YAML{line}: {getattr(error, 'problem', None) or 'unreadable'}") from error
+    documents = [item for item in read_yaml([text.encode()], file) if item is not None]
     if len(documents) != 1:
         raise MalformedError(f"{file} holds {len(documents)} documents", hint=f"keep the one {_KIND} that is meant")
     document = _object(documents[0], "the document", file)
