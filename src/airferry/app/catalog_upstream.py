@@ -1,6 +1,5 @@
 """Whether the images of a catalog are still where it says they are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airferry.app.narration import Narrator
@@ -9,9 +8,9 @@ from airferry.content.breaker import Breaker
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError
 from airferry.oci import Reference
-from airferry.oci.reference import PlaceKind
-from airferry.openshift.catalog.consequences import Consequences, ImageUses, bundle_images
+from airferry.openshift.catalog.consequences import Consequences, ImageUses
 from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.model import Catalog
 from airferry.plan import CopyRequest
 from airferry.survey import survey_sources
@@ -36,7 +35,7 @@ async def ask_upstream(catalog: Catalog, places: Places, narrator: Narrator) -> 
     An image is missing where its registry says so. No answer, or one that credentials could change, is "cannot tell",
     and a registry that cannot be reached is not asked for every image.
     """
-    images = catalog_images(catalog)
+    images = list(catalog_images(catalog).uses)
     requests = {image: CopyRequest(image, image.repository, (), str(image)) for image in images}
     narrator.phase("asking for images", steps=len(requests))
     findings = await survey_sources(
@@ -52,25 +51,6 @@ async def ask_upstream(catalog: Catalog, places: Places, narrator: Narrator) -> 
     missing = [image for image, error in failed.items() if isinstance(error, NotFoundError)]
     told = tuple(_finding(image, error, uses) for image, error in sorted(failed.items()))
     return Upstream(len(images), len(images) - len(failed), told, uses.consequences(missing))
-
-
-def catalog_images(catalog: Catalog) -> Sequence[Reference]:
-    """Return every image in a registry that the bundles name, each once, sorted; what is no reference is left out."""
-    texts = {
-        image
-        for package in catalog.packages.values()
-        for bundle in package.bundles.values()
-        for image in bundle_images(bundle)
-    }
-    found: dict[str, Reference] = {}
-    for text in texts:
-        try:
-            reference = Reference.parse(text)
-        except AirferryError:
-            continue
-        if reference.repository.place.kind is PlaceKind.REGISTRY and (reference.digest or reference.tag):
-            found[str(reference)] = reference
-    return sorted(found.values())
 
 
 def _finding(image: Reference, error: AirferryError, uses: ImageUses) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airferry.app.catalog_upstream import Upstream, ask_upstream, catalog_images
+from airferry.app.catalog_upstream import Upstream, ask_upstream
 from airferry.app.catalog_wanted import WantedRequest, read_wanted
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import open_catalog
@@ -17,6 +17,7 @@ from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.openshift.catalog.checking import check_catalog
 from airferry.openshift.catalog.consequences import Consequences
 from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.select import Selected, select_catalog
 
@@ -140,7 +141,7 @@ def _checked_to_json(item: CheckedCatalog) -> dict[str, Any]:
         "packages": len(packages),
         "channels": sum(len(package.channels) for package in packages),
         "bundles": sum(len(package.bundles) for package in packages),
-        "images": len(catalog_images(item.catalog)),
+        "images": len(catalog_images(item.catalog).uses),
         "findings": [_finding_to_json(finding) for finding in item.all_findings],
         "selected": None if item.selected.whole else _selected_to_json(item.selected),
         "upstream": None if item.upstream is None else _upstream_to_json(item.upstream),

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from airferry.app.catalog_upstream import Upstream, catalog_images
+from airferry.app.catalog_upstream import Upstream
 from airferry.app.check_catalog import CheckedCatalog, CheckReport
-from airferry.oci import Reference
 from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.images import catalog_images, parse_image
 from airferry.openshift.catalog.select import Selected
 
 _MOST_LINES: Final = 40
@@ -24,6 +24,10 @@ TITLES: Final = {
     FindingCode.EMPTY_IMAGE: ("related images that name nothing", "whatever is meant will not be mirrored"),
     FindingCode.MALFORMED_IMAGE: ("images that are no references", "they cannot be mirrored"),
     FindingCode.MALFORMED_ENTRY: ("related images that are no entries", "whatever is meant will not be mirrored"),
+    FindingCode.NO_REGISTRY: (
+        "images without a registry",
+        "nodes guess one by their own rules; a mirror serves them only where both guess alike",
+    ),
     FindingCode.IMAGE_BY_TAG: (
         "images by tag",
         "no ImageDigestMirrorSet or ImageContentSourcePolicy is asked for them: nodes go to the registry that is named "
@@ -77,7 +81,7 @@ def _checked(item: CheckedCatalog) -> Iterator[str]:
         _count(len(packages), "package"),
         _count(channels, "channel"),
         _count(bundles, "bundle"),
-        _count(len(catalog_images(item.catalog)), "image"),
+        _count(len(catalog_images(item.catalog).uses), "image"),
     ]
     yield f"{item.name}: {', '.join(counted)}"
     if not item.selected.whole:
@@ -135,7 +139,7 @@ def _by_repository(findings: Iterable[Finding]) -> Iterator[list[str]]:
     tags: dict[str, dict[str, None]] = {}
     bundles: dict[str, dict[str, None]] = {}
     for finding in findings:
-        reference = Reference.parse(finding.image)
+        reference = parse_image(finding.image)
         repository = str(reference.repository)
         tags.setdefault(repository, {})[reference.tag or "no tag"] = None
         bundles.setdefault(repository, {})[finding.bundle] = None
@@ -155,7 +159,7 @@ def _by_registry(findings: Iterable[Finding]) -> Iterator[list[str]]:
     """Tell once for each registry what kept it from saying: its first words stand for all that are alike."""
     alike: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        host = Reference.parse(finding.image).repository.place.address
+        host = parse_image(finding.image).repository.place.address
         alike.setdefault((host, finding.hint), []).append(finding)
     for (host, hint), same in alike.items():
         fix = [f"        fix: {hint}"] if hint else []

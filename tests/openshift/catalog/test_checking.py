@@ -73,8 +73,16 @@ CASES: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         "malformed-image",
         "etcd.v2: the related image a cannot be read: the repository name 'A/B' must be lower case",
     ),
-    "an image without host": (related({"name": "a", "image": "busybox"}), "malformed-image", "no registry host"),
-    "an image on a disk": (related({"name": "a", "image": "file://a/b"}), "malformed-image", "is not in a registry"),
+    "an image without registry": (
+        related({"name": "a", "image": f"busybox@{DIGEST}"}),
+        "no-registry",
+        f"names no registry: busybox@{DIGEST}; read as docker.io/library/busybox@{DIGEST}",
+    ),
+    "an image on a disk": (
+        related({"name": "a", "image": "file://a/b"}),
+        "malformed-image",
+        "is not an image in a registry",
+    ),
     "an image by tag": (
         related({"name": "a", "image": "quay.io/a/b:v1"}),
         "image-by-tag",

@@ -61,3 +61,10 @@ def test_the_sentence_names_versions_and_channels() -> None:
         "quay 3.0.0 is unusable, and OLM would install it from the channel stable"
     )
     assert uses.consequence(f"docker://{SHARED}") == uses.consequence(SHARED)
+
+
+def test_short_names_are_the_same_image_as_long_ones() -> None:
+    short = sharing("app", {"stable": "1.0.0"}, "1.0.0")
+    related = (RelatedImage("cache", "memcached:1.5"),)
+    short = replace(short, bundles={key: replace(item, related=related) for key, item in short.bundles.items()})
+    assert consequences(catalog(short), ["docker.io/library/memcached:1.5"]).packages == ("app",)

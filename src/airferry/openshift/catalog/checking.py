@@ -7,10 +7,9 @@ who mirror: images that no mirror by digest serves, needs that nothing here meet
 from collections.abc import Iterator, Mapping
 
 from airferry.errors import AirferryError, MalformedError
-from airferry.oci import Reference
-from airferry.oci.reference import PlaceKind
 from airferry.openshift.catalog.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.images import parse_image
 from airferry.openshift.catalog.model import Bundle, Catalog, Channel, Package
 from airferry.openshift.catalog.upgrade_graph import violations
 from airferry.openshift.semver import is_version
@@ -101,16 +100,16 @@ def _check_bundle(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _check_images(bundle: Bundle, named: Mapping[str, str]) -> Iterator[Finding]:
+    def finding(code: FindingCode, what: str, repaired: str = "") -> Finding:
+        return Finding(code, "", what, bundle.package, bundle.name, repaired, image=image)
+
     for image, role in named.items():
         try:
-            reference = Reference.parse(image)
-            if reference.repository.place.kind is not PlaceKind.REGISTRY:
-                raise MalformedError(f"{image!r} is not in a registry")
+            reference = parse_image(image)
         except AirferryError as error:
-            code, what = FindingCode.MALFORMED_IMAGE, f"{role} cannot be read: {error.message}"
-        else:
-            if reference.digest is not None:
-                continue
-            how = f"by its tag {reference.tag}" if reference.tag is not None else "without digest or tag"
-            code, what = FindingCode.IMAGE_BY_TAG, f"{role} is named {how}"
-        yield Finding(code, "", what, package=bundle.package, bundle=bundle.name, image=image)
+            yield finding(FindingCode.MALFORMED_IMAGE, f"{role} cannot be read: {error.message}")
+            continue
+        if reference.repository.place.address not in image:
+            yield finding(FindingCode.NO_REGISTRY, f"{role} names no registry: {image}", str(reference))
+        if reference.digest is None:
+            yield finding(FindingCode.IMAGE_BY_TAG, f"{role} is named by its tag {reference.tag}")

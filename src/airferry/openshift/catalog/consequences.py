@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from airferry.errors import AirferryError
 from airferry.oci import Reference
+from airferry.openshift.catalog.images import parse_image
 from airferry.openshift.catalog.model import Bundle, Catalog, Package
 from airferry.openshift.catalog.upgrade_graph import heads
 
@@ -111,12 +112,10 @@ def bundle_images(bundle: Bundle) -> tuple[str, ...]:
 
 def image_key(image: str | Reference) -> str:
     """Return what two spellings of a reference have in common; what is no reference stands for itself."""
-    if isinstance(image, str):
-        try:
-            image = Reference.parse(image)
-        except AirferryError:
-            return str(image)
-    return str(image)
+    try:
+        return str(parse_image(str(image)))
+    except AirferryError:
+        return str(image)
 
 
 def _lost(package: Package, lacking: Mapping[tuple[str, str], list[str]]) -> Iterable[UnusableBundle]:

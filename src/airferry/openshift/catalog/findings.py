@@ -10,6 +10,7 @@ class FindingCode(StrEnum):
     VALUE_FOR_IMAGE = "value-for-image"
     EMPTY_IMAGE = "empty-image"
     MALFORMED_IMAGE = "malformed-image"
+    NO_REGISTRY = "no-registry"
     IMAGE_BY_TAG = "image-by-tag"
     MALFORMED_ENTRY = "malformed-entry"
     DUPLICATE_NAME = "duplicate-name"
