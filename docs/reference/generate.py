@@ -14,7 +14,7 @@ EXIT_MEANINGS = {
     ExitCode.USER: "no, or something you can fix; the message says what, with a `hint:`",
     ExitCode.FAILED: "airferry failed; please report it",
     ExitCode.GAPS: "done with gaps: everything that could be copied was, and the ledger names what is missing "
-    "and what that makes unusable",
+    "and what that makes unusable; for questions: nothing is a no, and something cannot be told",
 }
 
 

@@ -76,6 +76,11 @@ def without_userinfo(text: str) -> str:
     return _USERINFO.sub("***@", text) if "@" in text else text
 
 
+def parser_words(error: Exception) -> str:
+    """Return what a parser said of input that it cannot read, as people may be told: Python's stack is not theirs."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error).split("\n", 1)[0]
+
+
 class AirferryError(Exception):
     """Base of all our errors. Never raised itself; ``code`` is a key of :data:`ERROR_CODES`.
 

@@ -1,5 +1,6 @@
 """What we print as a node's files is what we read, and a node's own files count as ours."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_the_written_files_of_a_cluster_read_back_as_what_its_nodes_have(
     objects = ClusterObjects((), ImageConfig(tuple(insecure), tuple(blocked), search=search))
     config = node_config(objects)
     with tempfile.TemporaryDirectory() as name:
-        write_node_files(Path(name), config.files())
+        asyncio.run(write_node_files(Path(name), config.files()))
         again = load_node_rules([Path(name) / "etc/containers/registries.conf"]).config
     assert sorted(again.rules.rules, key=str) == sorted(config.rules.rules, key=str)
     assert (again.search, again.search_drop_in) == (config.search, config.search_drop_in)

@@ -76,9 +76,34 @@ def test_an_older_release_gets_the_older_section(world: World, config: Path) -> 
     assert "imageContentSources" in load(config) and "imageDigestSources" not in load(config)
 
 
+def test_tag_mirrors_are_left_out_aloud(world: World, config: Path) -> None:
+    files = [("--mirror-sets", world.files / f"image{kind}MirrorSet.yaml") for kind in ("Tag", "Digest")]
+    run = airferry("cluster", "install-config", config, *files[0]).done()
+    assert "warning: ImageTagMirrorSet openshift-release (" in run.err and "DIR/openshift/" in run.err
+    assert "nothing to change" in run.out
+    document = as_json(airferry("cluster", "install-config", config, *files[0], *files[1], "--write", "-o", "json"))
+    assert document["written"] and "imageTagMirrorSet.yaml" in document["warnings"][0]
+    assert world.release.pullspec.rpartition(":")[0] in document["warnings"][0]
+    # Which section was made, and why, where nobody said.
+    assert document["warnings"][1].startswith("imageDigestSources was chosen")
+    again = as_json(airferry("cluster", "install-config", config, *files[1], "-o", "json"))
+    assert again["warnings"] == []
+
+
+def test_the_byte_order_mark_of_an_editor_stays(world: World, config: Path) -> None:
+    text = config.read_text()
+    config.write_text("\ufeff" + text)
+    flags = ("--mirror-sets", world.files / "imageDigestMirrorSet.yaml", "--release-version", "4.18", "--write")
+    run = airferry("cluster", "install-config", config, *flags).done()
+    assert config.read_text().startswith("\ufeff" + text) and run.err == ""
+    assert "nothing to change" in airferry("cluster", "install-config", config, *flags).done().out
+
+
 def test_what_cannot_be_is_refused(world: World, config: Path, tmp_path: Path) -> None:
     edit = ("cluster", "install-config")
-    airferry(*edit, tmp_path / "none.yaml").refused("not-found", "none.yaml")
+    airferry(*edit, tmp_path / "none.yaml").refused("usage", "none.yaml cannot be read")
+    sets = world.files / "imageDigestMirrorSet.yaml"
+    airferry(*edit, sets).refused("malformed", "is ImageDigestMirrorSet of a cluster", hint="--mirror-sets")
     airferry(*edit, config, "--to", "m.lan/a").refused("usage", "--from-dir")
     airferry(*edit, config, "--registry", "m.lan").refused("usage", "there is no file")
     airferry(*edit, config, "-a", world.mirror.auth_file).refused("usage", "nothing says which", hint="--registry")

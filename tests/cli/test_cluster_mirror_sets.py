@@ -113,7 +113,86 @@ class TestFromAMapping:
     def test_a_mapping_to_a_disk_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "mapping.txt"
         file.write_text("quay.io/a/b:1=file://a/b:1\n")
-        mirror_sets("-f", file).refused("usage", "pull from registries only")
+        mirror_sets("-f", file).refused("usage", "pull from registries only", hint="--from-dir")
+
+
+class TestFromADiskOfImages:
+    """`image mirror` to a disk leaves where the images came from, so the mapping for loading it is enough."""
+
+    @pytest.fixture
+    def carried(self, world: World, tmp_path: Path) -> Path:
+        disk = tmp_path / "usb"
+        source = f"{world.mirror.repository}:{world.release.tag}"
+        airferry("image", "mirror", source, "file://team/app", "--dir", disk, *world.mirror.flags).done()
+        return disk
+
+    def test_the_mapping_for_loading_is_enough(self, world: World, carried: Path, tmp_path: Path) -> None:
+        load = tmp_path / "load.txt"
+        load.write_text(f"file://team/app:{world.release.tag}=m.lan:5000/team/app\n")
+        document = as_json(mirror_sets("--from-dir", carried, "-f", load, "-o", "json"))
+        expected = {world.mirror.repository: ["m.lan:5000/team/app"]}
+        assert sources(document, "ImageDigestMirrorSet") == expected == sources(document, "ImageTagMirrorSet")
+
+    def test_what_is_copied_on_takes_its_origin_along(self, world: World, carried: Path, tmp_path: Path) -> None:
+        other, load = tmp_path / "other", tmp_path / "load.txt"
+        by_digest = f"file://team/app@{world.release.digest}"
+        flags = ("--from-dir", carried, "--dir", other)
+        airferry("image", "mirror", by_digest, "file://x/y", *flags).done()
+        # What was carried by digest alone once is still known when more is carried, from elsewhere.
+        more = f"{world.mirror.repository}@{world.release.digest}"
+        airferry("image", "mirror", more, "file://by/digest", "--dir", other, *world.mirror.flags).done()
+        load.write_text("file://x/y:a=m.lan/x/y\nfile://by/digest:a=m.lan/z\n")
+        document = as_json(mirror_sets("--from-dir", other, "-f", load, "-o", "json"))
+        assert sources(document, "ImageDigestMirrorSet") == {world.mirror.repository: ["m.lan/x/y", "m.lan/z"]}
+        assert sources(document, "ImageTagMirrorSet") == {world.mirror.repository: ["m.lan/x/y"]}
+
+    def test_beside_the_releases_of_a_disk(self, world: World, tmp_path: Path) -> None:
+        disk, load = tmp_path / "usb", tmp_path / "load.txt"
+        source = f"file://openshift/release:{world.release.tag}"
+        airferry("image", "mirror", source, "file://openshift/release", "--from-dir", world.disk, "--dir", disk).done()
+        app = f"{world.mirror.repository}:{world.release.tag}"
+        airferry("image", "mirror", app, "file://team/app", "--dir", disk, *world.mirror.flags).done()
+        load.write_text(f"file://team/app:{world.release.tag}=m.lan:5000/team/app\n")
+        document = as_json(mirror_sets("--from-dir", disk, "--to", MIRROR, "-f", load, "-o", "json"))
+        assert sources(document, "ImageDigestMirrorSet") == {
+            **of_release(world),
+            world.mirror.repository: ["m.lan:5000/team/app"],
+        }
+
+    def test_a_dry_run_leaves_nothing(self, world: World, tmp_path: Path) -> None:
+        disk = tmp_path / "usb"
+        source = f"{world.mirror.repository}:{world.release.tag}"
+        airferry("image", "mirror", source, "file://team/app", "--dir", disk, "--dry-run", *world.mirror.flags).done()
+        assert not (disk / "airferry" / "images.json").exists()
+
+    def test_what_no_disk_knows_is_refused(self, carried: Path, tmp_path: Path) -> None:
+        load = tmp_path / "load.txt"
+        load.write_text("file://other/app:1=m.lan/x\n")
+        mirror_sets("-f", load).refused("not-found", "file://other/app", hint="--from-dir DISK")
+        mirror_sets("-f", load, "--from-dir", carried).refused("not-found", "no disk says")
+        mirror_sets("--from-dir", carried).refused("usage", "--to REPOSITORY is missing")
+
+    def test_a_damaged_record_is_named(self, world: World, carried: Path, tmp_path: Path) -> None:
+        load = tmp_path / "load.txt"
+        load.write_text("file://team/app:1=m.lan/x\n")
+        record = carried / "airferry" / "images.json"
+        for text in ("[", '{"repositories": []}', '{"repositories": {"a": {"b": 1}}}'):
+            record.write_text(text)
+            mirror_sets("-f", load, "--from-dir", carried).refused("malformed", str(record))
+            source = f"{world.mirror.repository}:{world.release.tag}"
+            again = airferry("image", "mirror", source, "file://b", "--dir", carried, *world.mirror.flags)
+            again.refused("malformed", str(record))
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["Mirror", "a_b", "x" * 254, "../x"])
+    def test_a_name_that_kubernetes_refuses_is_refused(self, mapping: Path, name: str) -> None:
+        mirror_sets("-f", mapping, "--name", name).refused("malformed", "name")
+
+    @pytest.mark.parametrize("name", ["x" * 253, "on", "12"])
+    def test_any_other_name_is_read_back_as_it_is(self, mapping: Path, name: str) -> None:
+        documents = list(YAML(typ="safe").load_all(mirror_sets("-f", mapping, "--name", name).done().out))
+        assert {document["metadata"]["name"] for document in documents} == {name}
 
 
 class TestPolicies:
@@ -174,6 +253,13 @@ class TestAccumulating:
         broken.write_text("spec: [")
         mirror_sets("-f", mapping, "--to-dir", out).refused("malformed", str(broken), hint="move it away")
         assert broken.read_text() == "spec: ["
+
+    def test_a_broken_file_that_was_named_is_not_to_be_moved_away(self, tmp_path: Path) -> None:
+        broken = tmp_path / "mine.yaml"
+        broken.write_text("spec: [")
+        said = mirror_sets("--accumulate", broken)
+        said.refused("malformed", str(broken))
+        assert "move it away" not in said.err
 
     def test_nothing_to_do_is_refused(self) -> None:
         mirror_sets().refused("usage", "nothing says what was mirrored", hint="--from-dir")

@@ -64,7 +64,9 @@ def test_a_mirror_that_was_loaded_serves_everything(world: World) -> None:
     assert answer["answer"] == "yes" and len(answer["images"]) == ALL
     names = [image["name"] for image in answer["images"]]
     assert names[:2] == ["release image", "release image by tag"] and "etcd" in names
-    assert verify(world, "--deep").done().out == run.out
+    told = "hashes of layers were not checked: --deep fetches and hashes them all\n"
+    assert told in run.out and answer["deep"] is False
+    assert verify(world, "--deep").done().out == run.out.replace(told, "")
 
 
 def test_an_install_config_is_enough_and_knows_digests_only(world: World, install_config: Path) -> None:
@@ -130,6 +132,41 @@ def test_images_of_a_list_are_asked_for_too(world: World, tmp_path: Path) -> Non
     verify(world, "--images", listed).refused("malformed", "images.txt, line 1", "ubi9")
 
 
+def test_what_fails_alike_is_told_once_and_counted(world: World, tmp_path: Path) -> None:
+    conf, junit = tmp_path / "registries.conf", tmp_path / "verify.xml"
+    conf.write_text(f'[[registry]]\nlocation = "quay.io/{world.release.release_repository}"\n')
+    flags = ("verify", "--release", world.version, "--arch", "amd64", "--from-dir", world.disk)
+    run = airferry(*flags, "--registries-conf", conf, "--junit", junit)
+    components = f"quay.io/{world.release.component_repository}"
+    assert run.code == 1 and run.out.count("no-mirror-rule: ") == 2 == run.out.count("fix: "), run.out
+    first, second, third = sorted(world.release.components)[:3]
+    paragraph = f"no: 13 images of {components}\n    {first}, {second}, {third} and 10 more (-o json names all)\n"
+    assert paragraph in run.out, run.out
+    assert (
+        f"    fix: add an ImageDigestMirrorSet (imageDigestSources in an install-config) for {components}\n" in run.out
+    )
+    answer = answer_of(airferry(*flags, "--registries-conf", conf, "-o", "json"))
+    assert len(not_yes(answer)) == ALL - 1 == len(list(ET.parse(junit).getroot().iter("failure")))
+    lost = tmp_path / "lost"
+    shutil.copytree(world.disk, lost, symlinks=True)
+    for name in ("etcd", "pod"):
+        digest = world.release.components[name].removeprefix("sha256:")
+        for file in lost.rglob(f"*{digest}"):
+            file.unlink()
+    out = airferry(*flags[:-1], lost).out
+    assert f"no: 2 images of {components}\n    no-manifest\n    etcd: " in out and "\n    pod: " in out, out
+    assert out.count("fix: ") == 1
+
+
+def test_a_host_without_any_rule_is_told_once(world: World, tmp_path: Path) -> None:
+    listed = tmp_path / "images.txt"
+    listed.write_text("".join(f"registry.example.invalid/app/web{number}:1\n" for number in range(40)))
+    out = verify(world, "--images", listed).out
+    assert "no: 40 images of registry.example.invalid\n    no-mirror-rule\n" in out and out.count("fix: ") == 1
+    assert "fix: add an ImageTagMirrorSet for registry.example.invalid/app/web0, and so for the others\n" in out
+    assert "    and 37 more (-o json names all)\n" in out
+
+
 def test_junit_has_a_case_for_each_image(world: World, tmp_path: Path) -> None:
     listed, junit = tmp_path / "images.txt", tmp_path / "verify.xml"
     listed.write_text("registry.example.invalid/a/<b>:1".replace("<b>", "b") + "\n")
@@ -159,6 +196,8 @@ def test_the_installer_of_another_release_is_a_no(world: World, tmp_path: Path) 
         run = verify(world, "--installer", other)
     assert run.code == 1
     assert f"installer {other}: no: it is for 4.12.1, and the release is {world.version}" in run.out
+    words = f"airferry release extract --command=openshift-install {world.version} --arch amd64\n"
+    assert f"fix: extract it from the release: {words}" in run.out
     blank = tmp_path / "blank"
     blank.write_bytes(b"#!/bin/sh\n")
     assert "no: no release is written into it" in verify(world, "--installer", blank).out
@@ -221,8 +260,10 @@ def test_what_cannot_be_is_refused(world: World, install_config: Path, tmp_path:
 
 def test_lists_are_asked_for_the_platform_of_the_nodes(world: World) -> None:
     answer = answer_of(verify(world, "--platform", "linux/s390x", "-o", "json"))
-    assert {image["code"] for image in not_yes(answer)} == {"no-platform"}
-    assert [image["name"] for image in not_yes(answer)] == ["must-gather"]
+    codes = {image["name"]: image["code"] for image in not_yes(answer)}
+    assert codes.pop("must-gather") == "no-platform", "a list; all others are images for amd64 alone"
+    assert "etcd" not in codes, "a list for it, too"
+    assert len(codes) == ALL - 2 and set(codes.values()) == {"wrong-platform"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import ssl
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,26 @@ def publish(folder: Path) -> Images:
     children = (image("left", oci=False), image("right", "arm64", oci=False))
     listed = put_list(store, PATH, children, "listed")
     put_list(store, PATH, [image("elsewhere", "s390x")], "foreign")
+    image("arm", "arm64", tag="arm")
+    put_odd(store, app, "chart", "application/vnd.cncf.helm.config.v1+json", b"{}")
+    put_odd(store, app, "garbled", "application/vnd.oci.image.config.v1+json", b"no JSON at all")
+    put_odd(store, app, "mixed", "application/vnd.docker.container.image.v1+json")
+    put_odd(store, children[0], "docker-odd", "application/vnd.example.odd+json")
+    bad = put_odd(store, children[0], "docker-garbled", "application/vnd.docker.container.image.v1+json", b"no JSON")
+    put_list(store, PATH, [bad], "bad-child")
     lost, spoilt, bent = (image(word, tag=word) for word in ("lost", "spoilt", "bent"))
     store.save()
     return Images(store, app, listed, children, lost, spoilt, bent)
+
+
+def put_odd(store: LabStore, like: BuiltImage, tag: str, kind: str, config: bytes | None = None) -> BuiltImage:
+    """Publish an image like another one whose configuration is of another type, or is another."""
+    fields = json.loads(store.read(like.digest))
+    content = config or store.read(fields["config"]["digest"])
+    fields["config"] = {"mediaType": kind, "digest": str(store.put_blob(PATH, content)), "size": len(content)}
+    manifest = json.dumps(fields).encode()
+    digest = store.put_manifest(PATH, manifest, like.media_type, tag)
+    return replace(like, digest=digest, size_bytes=len(manifest))
 
 
 @dataclass(frozen=True)
@@ -213,7 +230,20 @@ def load(images: Images, guarded: tuple[Door, ...], flawed: tuple[Door, ...], fo
         for door in (*guarded, *flawed):
             paths = (WHOLE, BELOW, SAME, NO_LAYER, NO_CONFIG, NO_CHILD) if door in guarded else (WHOLE,)
             for path in paths:
-                for tag in ("app", "listed", "foreign", "lost", "spoilt", "bent"):
+                for tag in (
+                    "app",
+                    "arm",
+                    "chart",
+                    "garbled",
+                    "mixed",
+                    "docker-odd",
+                    "bad-child",
+                    "listed",
+                    "foreign",
+                    "lost",
+                    "spoilt",
+                    "bent",
+                ):
                     to = (f"{here}/{PATH}:{tag}", f"{door.at(path)}:{tag}")
                     airferry("image", "copy", *to, "--insecure", "--dest-registry-config", auth).done()
     config, layer = images.blobs(images.app.digest)
@@ -271,6 +301,20 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
         lambda bench, door: simple(door, f"{NAME}@{bench.images.listed}", NO_CHILD),
     ),
     "the list is for another platform": ("no-platform", lambda bench, door: simple(door, f"{NAME}:foreign")),
+    "an artifact, and no image": ("not-an-image", lambda bench, door: simple(door, f"{NAME}:chart")),
+    "an OCI manifest with Docker's configuration": (
+        "not-an-image",
+        lambda bench, door: simple(door, f"{NAME}:mixed"),
+    ),
+    "a Docker manifest with a configuration of an odd type": (
+        "",
+        lambda bench, door: simple(door, f"{NAME}:docker-odd"),
+    ),
+    "the configuration of a list's child is not JSON": (
+        "bad-blob",
+        lambda bench, door: simple(door, f"{NAME}:bad-child"),
+    ),
+    "the configuration is not JSON": ("bad-blob", lambda bench, door: simple(door, f"{NAME}:garbled")),
     "no such digest": ("no-manifest", lambda bench, door: simple(door, f"{NAME}@sha256:{'0' * 64}")),
     "no such tag": ("no-manifest", lambda bench, door: simple(door, f"{NAME}:nothing")),
     "no such repository": ("no-manifest", lambda bench, door: simple(door, by_digest(bench), "ocp/nothing")),
@@ -569,3 +613,13 @@ def test_rules_and_certificates_as_podman_takes_them(name: str, bench: Bench, tm
     answers = ask(make(bench), tmp_path, node)
     assert (answers.verify == "yes") is answers.podman and answers.verify != "cannot tell", answers.said
     assert answers.code == code, answers.said
+
+
+def test_an_image_that_podman_pulls_and_cannot_run_is_a_no(bench: Bench, tmp_path: Path, node: Podman) -> None:
+    """The one disagreement: containers/image pulls an image for one other platform with a line in its log.
+
+    A node does the same, and the container then ends with "exec format error".
+    """
+    answers = ask(simple(bench.ours, f"{NAME}:arm"), tmp_path, node)
+    assert answers.podman and (answers.verify, answers.code) == ("no", "wrong-platform"), answers.said
+    assert "does not match the expected platform" in answers.said, answers.said

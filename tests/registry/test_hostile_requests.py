@@ -13,6 +13,7 @@ from airferry.registry import parse_endpoint, repository_of
 from airferry.registry.routes import BlobAt, Catalog, ManifestAt, Ping, Referrers, TagList, UploadAt, Uploads
 
 from .conftest import Client, raw_connection
+from .hostile.world import in_and_around
 
 D = Digest.of(b"x")
 
@@ -89,10 +90,10 @@ BAD_NAMES = {
     ],
 )
 async def test_a_bad_name_is_refused(disk_registry: Client, tmp_path: Path, case: str, method: str, rest: str) -> None:
-    before = sorted(tmp_path.parent.rglob("*"))
+    before = in_and_around(tmp_path)
     answer = await disk_registry(method, f"/v2/{BAD_NAMES[case]}/{rest}", b"x" if method in ("PUT", "POST") else None)
     assert (answer.status, answer.code) == (400, "NAME_INVALID")
-    assert sorted(tmp_path.parent.rglob("*")) == before
+    assert in_and_around(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,13 @@ from airferry.oci.mediatype import DOCKER_LIST, OCI_INDEX
 from airferry.oci.pull_findings import Trouble
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.oci.pull_sources import PullSource
-from airferry.survey.pull_probe import ProbeSettings, PullProbe, choose_instance, probe_all
+from airferry.survey.pull_platform import choose_instance
+from airferry.survey.pull_probe import ProbeSettings, PullProbe, probe_all
 
 RULES = PullRules((PullRule("quay.io", "quay.io", (Mirror("first.lan"), Mirror("second.lan"))),))
+
+
+CONFIG = b'{"os":"linux","architecture":"amd64"}'
 
 
 def manifest(*layers: bytes) -> Manifest:
@@ -30,7 +34,7 @@ def manifest(*layers: bytes) -> Manifest:
 
     fields = {
         "schemaVersion": 2,
-        "config": described(b"config", "application/vnd.oci.image.config.v1+json"),
+        "config": described(CONFIG, "application/vnd.oci.image.config.v1+json"),
         "layers": [described(layer, "application/vnd.oci.image.layer.v1.tar+gzip") for layer in layers],
     }
     return Manifest.parse(json.dumps(fields).encode())
@@ -66,8 +70,13 @@ class Scripted:
 
     @asynccontextmanager
     async def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AsyncIterator[ByteStream]:
-        raise NotFoundError(str(blob.digest))
-        yield
+        if blob.digest != Digest.of(CONFIG):
+            raise NotFoundError(str(blob.digest))
+
+        async def content() -> AsyncIterator[bytes]:
+            yield CONFIG
+
+        yield content()
 
     async def list_tags(self, path: str) -> tuple[str, ...]:
         return ()

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from airferry.app.cluster_mirror_sets import MirrorSetsRequest, mirror_sets, read_sets
 from airferry.app.narration import Narrator
+from airferry.app.pem_files import read_ca_files
 from airferry.app.places import Places
 from airferry.app.pull_secrets import read_secret
-from airferry.content.errors import NotFoundError, ReadOnlyError
+from airferry.app.text_files import read_text_file
+from airferry.content.errors import ReadOnlyError
 from airferry.content.filesystem import sync_folder, temporary_in, write_new, writing
 from airferry.errors import UsageError
 from airferry.openshift.cluster.install_config import EditedInstallConfig, InstallConfigChanges, edit_install_config
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.release_fields import source_section
-from airferry.openshift.cluster.trust_bundle import PemCertificate, read_certificates
 
 logger = logging.getLogger(__name__)
 
@@ -52,23 +53,11 @@ async def install_config(asked: InstallConfigRequest, places: Places, narrator: 
         bootstrap_os_image=asked.bootstrap_os_image,
         cluster_os_image=asked.cluster_os_image,
     )
-    edited = edit_install_config(await asyncio.to_thread(_read, asked.file), changes, str(asked.file))
+    edited = edit_install_config(await asyncio.to_thread(read_text_file, asked.file), changes, str(asked.file))
     if asked.write and edited.is_changed:
         await asyncio.to_thread(_replace_in_place, asked.file, edited.after.encode())
         logger.info("install-config written", extra={"file": str(asked.file), "changes": len(edited.notes)})
     return edited
-
-
-def read_ca_files(files: tuple[Path, ...]) -> tuple[PemCertificate, ...]:
-    """Return the certificates of all files, each once. Raises UsageError, MalformedError."""
-    found: dict[PemCertificate, None] = {}
-    for file in files:
-        try:
-            text = file.read_text(errors="replace")  # what is around the certificates may be in any encoding
-        except OSError as error:
-            raise UsageError(f"--ca {file} cannot be read: {error.strerror}") from error
-        found |= dict.fromkeys(read_certificates(text, str(file)))
-    return tuple(found)
 
 
 async def _mirror_sets(
@@ -97,16 +86,6 @@ def _registries(asked: InstallConfigRequest, sets: tuple[MirrorSet, ...]) -> tup
             hint="--registry HOST[:PORT], or --mirror-sets FILE",
         )
     return hosts
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no {file}", hint="name the install-config.yaml to edit") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{file} cannot be read: {reason}") from error
 
 
 def _replace_in_place(file: Path, content: bytes) -> None:

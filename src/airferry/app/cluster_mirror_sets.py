@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from airferry.app.mirror_files import FILE_NAMES, write_files
+from airferry.app.generated_files import kept_file_hint, write_files
+from airferry.app.image_origins import mirrored_by, read_origins
+from airferry.app.mirror_files import FILE_NAMES
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_image import OpenedRelease, parse_release, read_release
@@ -14,7 +16,6 @@ from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
-from airferry.oci.pull_sources import normalized
 from airferry.oci.reference import parse_repository
 from airferry.openshift.cluster.accumulating import accumulate, split_objects
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
@@ -26,10 +27,11 @@ from airferry.openshift.cluster.mirror_sets import (
     print_documents,
     print_fragment,
 )
+from airferry.openshift.cluster.object_names import check_object_name
 from airferry.openshift.cluster.release_fields import source_section
 from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, version_reference
 from airferry.openshift.release.payload import Component
-from airferry.plan.mapping import Mapping, parse_file
+from airferry.plan.mapping import parse_file
 from airferry.survey.crew import work_through
 
 _OBJECT_WORDS: Final = {"idms": MirrorKind.IDMS, "itms": MirrorKind.ITMS, "icsp": MirrorKind.ICSP}
@@ -99,11 +101,13 @@ class _Found:
 async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrator) -> MirrorSetsAnswer:
     """Return the mirror sets, and write them with ``to_dir``. Raises UsageError, MalformedError, NotFoundError, …"""
     _check(asked)
+    check_object_name(asked.name)
     found = await _find(asked, places, narrator)
     version = asked.release_version or min(found.versions, key=_age, default=None)
     kinds = _kinds(asked, version)
-    files = [*asked.accumulated, *_existing(asked.to_dir, kinds)]
-    earlier = [item for file in dict.fromkeys(files) for item in read_sets(file)]
+    existing = [file for file in _existing(asked.to_dir, kinds) if file not in asked.accumulated]
+    earlier = [item for file in dict.fromkeys(asked.accumulated) for item in read_sets(file)]
+    earlier += [item for file in existing for item in _read_existing(file)]
     entries = scoped_entries(found.mirrored, asked.width, asked.policy)
     new = (
         MirrorSet(MirrorKind.IDMS, entries.by_digest, "", "this run"),
@@ -120,6 +124,7 @@ async def mirror_sets(asked: MirrorSetsRequest, places: Places, narrator: Narrat
             sets.append(MirrorSet(kind, shown))
         elif shown:
             parts = split_objects(kind, shown, asked.name)
+            check_object_name(max((part.name for part in parts), key=len))
             documents[FILE_NAMES[kind]] = print_documents(parts)
             sets += parts
     written: tuple[Path, ...] = ()
@@ -134,7 +139,7 @@ def _check(asked: MirrorSetsRequest) -> None:
             "nothing says what was mirrored",
             hint="--from-dir DISK --to REPOSITORY, --release RELEASE --to REPOSITORY, -f MAPPING, or --accumulate FILE",
         )
-    if (asked.from_dir is not None or asked.releases) and asked.to is None:
+    if (asked.releases or (asked.from_dir is not None and not asked.mapping_files)) and asked.to is None:
         raise UsageError(
             "--to REPOSITORY is missing: the repository of the mirror that releases were loaded into",
             hint="such as --to mirror.example.com:8443/ocp4/openshift4",
@@ -168,14 +173,16 @@ def _age(version: str) -> tuple[int, ...]:
 
 async def _find(asked: MirrorSetsRequest, places: Places, narrator: Narrator) -> _Found:
     parts: list[_Found] = []
-    if asked.from_dir is not None:
+    if asked.from_dir is not None and asked.to is not None:
         narrator.phase("reading the releases on the disk")
         parts += [await _from_record(asked, record, places) for record in await _records(asked.from_dir)]
     for release in asked.releases:
         narrator.phase("reading the release", steps=None)
         parts.append(await _from_mirror(asked, release, places, narrator))
+    origins = await read_origins(asked.from_dir) if asked.from_dir is not None and asked.mapping_files else {}
     for file in asked.mapping_files:
-        parts.append(_Found(tuple(_mirrored(item, file) for item in parse_file(str(file), read_text_file(file)))))
+        mappings = parse_file(str(file), read_text_file(file))
+        parts.append(_Found(tuple(one for item in mappings for one in mirrored_by(item, file, origins))))
     return _Found(
         tuple(item for part in parts for item in part.mirrored),
         tuple(item for part in parts for item in part.versions),
@@ -253,17 +260,6 @@ def _release_mirrored(
     return _Found(tuple(sorted(mirrored)), (release.payload.version,))
 
 
-def _mirrored(mapping: Mapping, file: Path) -> MirroredRepository:
-    source, destination = mapping.source.repository, mapping.destination.repository
-    for repository in (source, destination):
-        if repository.place.kind is not PlaceKind.REGISTRY:
-            raise UsageError(
-                f"{file} maps {source} to {destination}, but clusters pull from registries only",
-                hint="give the mapping from the source's registry to the mirror's",
-            )
-    return MirroredRepository(str(normalized(source)), str(destination), by_tag=mapping.source.digest is None)
-
-
 def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
     return (
         [] if folder is None else [folder / FILE_NAMES[kind] for kind in kinds if (folder / FILE_NAMES[kind]).exists()]
@@ -272,10 +268,15 @@ def _existing(folder: Path | None, kinds: Sequence[MirrorKind]) -> list[Path]:
 
 def read_sets(file: Path) -> tuple[MirrorSet, ...]:
     """Return the mirror sets of a file. Raises UsageError, MalformedError, UnsupportedError."""
+    return parse_mirror_sets(read_text_file(file), str(file))
+
+
+def _read_existing(file: Path) -> tuple[MirrorSet, ...]:
+    """Return the mirror sets of a file that nobody named: it stands where ours is written to."""
     try:
-        return parse_mirror_sets(read_text_file(file), str(file))
+        return read_sets(file)
     except AirferryError as error:
-        error.hint = error.hint or f"mend {file}, or move it away to begin anew"
+        error.hint = kept_file_hint(file, error.hint)
         raise
 
 

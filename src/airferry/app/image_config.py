@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from airferry.app.places import Places
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci import Manifest, Reference
 
 
@@ -19,6 +19,6 @@ async def read_image_config(manifest: Manifest, image: Reference, places: Places
     raw = await places.read_blob(image.repository, manifest.config)
     try:
         config = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedError(f"the configuration of {image} is not JSON: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the configuration of {image} is not JSON: {parser_words(error)}") from error
     return config if isinstance(config, dict) else {}

@@ -49,6 +49,8 @@ async def media_verify(disk: Path, narrator: Narrator) -> Verification:
 
 def require_tree(disk: Path) -> None:
     """Raise NotFoundError unless ``disk`` holds a tree, be it an empty one: a mistyped folder is not a whole disk."""
+    if not disk.exists():
+        raise NotFoundError(f"there is no {disk}", hint="name the folder that was given as --to-dir; is it mounted?")
     if not (disk / "v2").is_dir():
         raise NotFoundError(f"{disk} holds no tree of images", hint="name the folder that was given as --to-dir")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from airferry.app.copy_report import gap_to_json
 from airferry.content.errors import ReadOnlyError
-from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
+from airferry.content.filesystem import writing
 from airferry.openshift.cluster.mirror_sets import (
     MirrorKind,
     MirrorSet,
@@ -112,22 +112,3 @@ async def check_writable(folder: Path) -> None:
             )
 
     await asyncio.to_thread(check)
-
-
-async def write_files(folder: Path, files: dict[str, bytes], *, private: bool = False) -> tuple[Path, ...]:
-    """Write each file into ``folder``, whole or not at all, and return their paths, sorted.
-
-    Raises NoSpaceError, ReadOnlyError, …
-    """
-    modes = PRIVATE if private else READABLE
-
-    def write() -> tuple[Path, ...]:
-        with writing(folder):
-            changed = make_folders(folder, modes.folder)
-            for name, content in sorted(files.items()):
-                replace_file(folder / name, content, modes.file)
-            for item in (*changed, folder):
-                sync_folder(item)
-        return tuple(folder / name for name in sorted(files))
-
-    return await asyncio.to_thread(write)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, Tolerance, copy_images
+from airferry.app.image_origins import new_origins, write_origins
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_records import ImageOnDisk, carry_records, refuse_unverified
@@ -36,7 +37,8 @@ class MirrorImages:
 async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator) -> CopyReport:
     """Copy what the arguments and mapping files name. Lists are copied whole unless a filter is asked for.
 
-    From disk to disk, what is known about the releases that the images belong to travels along.
+    A disk remembers where its images came from. From disk to disk, that travels along, and what is known about the
+    releases that the images belong to.
     """
     mappings = await _mappings(asked)
     narrator.phase("resolving names")
@@ -54,7 +56,12 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
             gaps.append(Gap(unread, unread.name, error))
     requests = _once(found)
     await _mind_releases(asked, requests, places)
-    return await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
+    await new_origins(requests)  # a record that cannot be read stops the run before anything is copied
+    report = await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
+    if not asked.options.dry_run:
+        arrived = [request for request, _ in report.arrived if not request.optional]
+        await write_origins(await new_origins(arrived), private=places.settings.private)
+    return report
 
 
 def tolerance(*, skip_missing: bool, go_on: bool) -> Tolerance:

@@ -8,7 +8,8 @@ from typing import Any
 from airferry.app.carried_tool import carry_tool, find_tool
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import copy_images, reserve
-from airferry.app.mirror_files import check_writable, forget_ledger, write_files
+from airferry.app.generated_files import write_files
+from airferry.app.mirror_files import check_writable, forget_ledger
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_files import ReleaseFiles, files_folder

@@ -2,17 +2,23 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
 from airferry.content.http.auth_files import read_auth_file
 from airferry.content.registries_conf import read_node_registries
-from airferry.errors import MalformedError, UsageError
+from airferry.errors import MalformedError, UsageError, parser_words
+from airferry.oci.descriptor import shortened
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import node_config
+from airferry.openshift.cluster.trust_bundle import is_intact, read_certificates
+from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
+
+NO_SECRET = Path("the pull secret (none was given)")
+"""The name of a node's credentials where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +40,17 @@ class NodeFiles:
 
 @dataclass(frozen=True, slots=True)
 class NodeAccess:
-    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret."""
+    """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret.
+
+    ``architectures`` are those of the pools of an install-config, the control plane's first; None where it leaves
+    that to the installer. Without an install-config there are none.
+    """
 
     rules: PullRules
     auth: AuthFile
     ca_pem: str | None = field(default=None, repr=False)
     system_cas: bool = False
+    architectures: tuple[str | None, ...] = ()
 
     def content(self) -> HttpContent:
         """Return the way to registries as nodes go it. Raises MalformedError when the CA bundle is of no use."""
@@ -66,15 +77,16 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     if files.registries_conf is not None:
         rules = read_node_registries(files.registries_conf).rules
     else:
-        read = [parse_cluster_objects(read_text_file(file), str(file)) for file in files.mirror_sets]
+        read = [_read_mirror_sets(file) for file in files.mirror_sets]
         rules = node_config(join_objects([*read, config.objects])).rules
-    auth = config.auth or AuthFile(Path("the pull secret (none was given)"))
+    auth = config.auth or AuthFile(NO_SECRET)
     if files.pull_secret is not None:
-        auth = read_auth_file(files.pull_secret)
-    bundles = [text for text in (config.ca_pem, read_text_file(files.ca) if files.ca is not None else None) if text]
+        auth = _read_pull_secret(files.pull_secret)
+    authority = _certificates(read_text_file(files.ca), str(files.ca)) if files.ca is not None else None
+    bundles = [text for text in (config.ca_pem, authority) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
-    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas)
+    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures)
 
 
 def rules_for_reading(rules: PullRules) -> PullRules:
@@ -93,35 +105,105 @@ def rules_for_reading(rules: PullRules) -> PullRules:
     )
 
 
+_FIELDS: Final = frozenset({"baseDomain", "compute", "controlPlane", "networking", "platform", "pullSecret"})
+"""Of which any real install-config has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _InstallConfig:
     objects: ClusterObjects = field(default_factory=ClusterObjects)
     auth: AuthFile | None = None
     ca_pem: str | None = field(default=None, repr=False)
+    architectures: tuple[str | None, ...] = ()
+
+
+def _read_pull_secret(file: Path) -> AuthFile:
+    """Read the file, which must hold something: a flag that was given is meant."""
+    auth = read_auth_file(file)
+    if not auth.entries and '"auths"' not in read_text_file(file):
+        what = "holds no credentials" if read_text_file(file).strip() else "is empty"
+        raise MalformedError(
+            f"the pull secret {file} {what} that a node can use",
+            hint='write {"auths": {"HOST": {"auth": "…"}}}, or leave out --pull-secret where none is needed',
+        )
+    return auth
+
+
+def _certificates(text: str, where: str) -> str:
+    """Return the text as it is: nodes pass over remarks. Raises MalformedError, naming ``where`` and line."""
+    read_certificates(text, where)
+    if not is_intact(text):
+        raise MalformedError(
+            f"{where}: a certificate has lost its lines, and nodes do not read it",
+            hint="write `additionalTrustBundle: |` and each line of the PEM on its own",
+        )
+    return text
+
+
+def _read_mirror_sets(file: Path) -> ClusterObjects:
+    objects = parse_cluster_objects(read_text_file(file), str(file))
+    if not objects.mirror_sets and objects.image_config is None:
+        raise MalformedError(
+            f"{file} holds no mirror set and no image config",
+            hint="print them with: oc get imagedigestmirrorsets,imagetagmirrorsets,images.config -o yaml",
+        )
+    return objects
 
 
 def _read_install_config(file: Path) -> _InstallConfig:
-    # Only runs that read such a file pay for this import (10 ms).
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    text = read_text_file(file)
-    try:
-        document: Any = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, RecursionError, ValueError):
-        # The reader's own message quotes the text, and the text holds a secret.
-        raise MalformedError(f"{file} is not YAML") from None
-    if not isinstance(document, dict):
-        raise MalformedError(f"{file} is not an install-config.yaml")
+    document = _document(file)
     sections = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
     has_mirrors = any(key in document for key in sections)
+    if document.get("kind", "InstallConfig") != "InstallConfig" or not (has_mirrors or document.keys() & _FIELDS):
+        hint = "name the file for openshift-install: an install-config has baseDomain, platform, pullSecret"
+        raise MalformedError(
+            f"{file} is not an install-config.yaml", hint=f"{hint}; objects of a cluster go to --mirror-sets"
+        )
     objects = parse_cluster_objects(_only(document, sections), str(file)) if has_mirrors else ClusterObjects()
     secret, bundle = document.get("pullSecret"), document.get("additionalTrustBundle")
     for name, value in (("pullSecret", secret), ("additionalTrustBundle", bundle)):
         if value is not None and not isinstance(value, str):
             raise MalformedError(f"{name} in {file} is not text")
     auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
-    return _InstallConfig(objects, auth, bundle or None)
+    ca_pem = _certificates(bundle, f"additionalTrustBundle in {file}") if bundle and bundle.strip() else None
+    return _InstallConfig(objects, auth, ca_pem, _architectures(document, file))
+
+
+def _document(file: Path) -> dict[str, Any]:
+    # Only runs that read such a file pay for this import (10 ms).
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    text = read_text_file(file)
+    hint = "name the file for openshift-install: one install-config, with its fields at the beginning of lines"
+    try:
+        documents: list[Any] = [item for item in YAML(typ="safe", pure=True).load_all(text) if item is not None]
+    except (YAMLError, RecursionError, ValueError) as error:
+        # The reader's own message quotes the text, and the text holds a secret.
+        how = f": {parser_words(error)}" if isinstance(error, RecursionError) else ""
+        raise MalformedError(f"{file} is not YAML{how}", hint=hint) from None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        what = f"{len(documents)} documents, not one install-config" if len(documents) != 1 else "not an install-config"
+        raise MalformedError(f"{file} is {what}", hint=hint)
+    return documents[0]
+
+
+def _architectures(document: dict[str, Any], file: Path) -> tuple[str | None, ...]:
+    """Return the architecture of each pool that has machines. Raises MalformedError for one that is none."""
+    compute = document.get("compute")
+    pools = {"controlPlane": document.get("controlPlane")}
+    pools.update((f"compute[{at}]", pool) for at, pool in enumerate(compute if isinstance(compute, list) else ()))
+    found: list[str | None] = []
+    for name, pool in pools.items():
+        if not isinstance(pool, dict) or pool.get("replicas") == 0:
+            continue
+        word = pool.get("architecture") or None
+        if word is not None and (not isinstance(word, str) or architecture_of_word(word) not in ARCHITECTURES):
+            raise MalformedError(
+                f"{file}: {name}.architecture is {shortened(word)}", hint=f"there are {', '.join(ARCHITECTURES)}"
+            )
+        found.append(word)
+    return tuple(found)
 
 
 def _only(document: dict[str, Any], sections: tuple[str, ...]) -> str:

@@ -1,16 +1,16 @@
 """What a cluster's nodes will have, from files: cluster objects, install-config.yaml, a node's own registries.conf."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airferry.app.generated_files import write_files
 from airferry.app.text_files import read_text_file
-from airferry.content.filesystem import PRIVATE, READABLE, make_folders, replace_file, sync_folder, writing
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
-from airferry.errors import UsageError
-from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
+from airferry.errors import MalformedError, UsageError
+from airferry.openshift.cluster.cluster_objects import LOOKED_FOR, ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.drain import DrainForecast, forecast_drain, reloaded_files
 from airferry.openshift.cluster.mirror_sets import MirrorSet
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig, node_config
@@ -24,12 +24,16 @@ STDIN = Path("-")
 class NodeRules:
     """What nodes will have, what it was made from, and the traps in it.
 
-    ``passed_over`` names objects in the files that decide nothing about it.
+    ``passed_over`` names objects in the files that decide nothing about it. ``decides_nothing`` is true where the
+    files held nothing else, so that the rules are those of a node that was told nothing. ``install_configs`` are
+    those among the files, for their secrets; not one that came in by stdin.
     """
 
     config: NodeConfig
     mirror_sets: tuple[MirrorSet, ...] = ()
     passed_over: tuple[str, ...] = ()
+    decides_nothing: bool = False
+    install_configs: tuple[Path, ...] = ()
 
     @property
     def traps(self) -> tuple[Trap, ...]:
@@ -52,11 +56,12 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
     if not files:
         raise UsageError("no file was given", hint="name mirror sets, install-config.yaml or a node's registries.conf")
     own = [file for file in files if file != STDIN and is_registries_conf(file)]
-    objects = join_objects(_read_objects(file) for file in files if file not in own)
+    read = [(file, _read_objects(file)) for file in files if file not in own]
+    objects = join_objects(found for _, found in read)
+    install_configs = tuple(file for file, found in read if found.has_install_config and file != STDIN)
     if not own:
-        return NodeRules(
-            node_config(objects, release_repository=release_repository), objects.mirror_sets, objects.passed_over
-        )
+        made = node_config(objects, release_repository=release_repository)
+        return NodeRules(made, objects.mirror_sets, objects.passed_over, objects.decides_nothing, install_configs)
     if len(own) > 1 or objects.mirror_sets or objects.image_config is not None:
         raise UsageError(
             f"{own[0]} is what a node has in the end, and cannot be joined with more rules",
@@ -118,6 +123,16 @@ def check_codes(codes: Sequence[str]) -> None:
         raise UsageError(f"no trap is called {unknown[0]}", hint=f"there are {', '.join(TRAP_CODES)}")
 
 
+def require_rules(found: NodeRules, files: Sequence[Path]) -> None:
+    """Raise MalformedError where ``files`` say nothing about pulls, so that "no traps" would be no answer."""
+    if found.decides_nothing:
+        raise MalformedError(
+            f"{', '.join(map(str, files))}: nothing here says anything about pulls"
+            + (f", but only {'; '.join(found.passed_over)}" if found.passed_over else ""),
+            hint=LOOKED_FOR,
+        )
+
+
 def print_traps(traps: Sequence[Trap]) -> str:
     """Return the traps for people."""
     if not traps:
@@ -158,15 +173,8 @@ def forecast_document(forecast: DrainForecast, before: NodeRules, after: NodeRul
     }
 
 
-def write_node_files(folder: Path, files: Mapping[str, str], *, private: Sequence[str] = ()) -> tuple[Path, ...]:
-    """Write ``files``, named by their paths below ``folder``, each whole or not at all; return the paths, sorted.
-
-    Those named in ``private`` can be read by their owner alone. Raises NoSpaceError, ReadOnlyError, …
-    """
-    with writing(folder):
-        for name, text in sorted(files.items()):
-            path = folder / name
-            make_folders(path.parent, READABLE.folder)
-            replace_file(path, text.encode(), PRIVATE.file if name in private else READABLE.file)
-            sync_folder(path.parent)
-    return tuple(folder / name for name in sorted(files))
+async def write_node_files(
+    folder: Path, files: Mapping[str, str], *, private: Collection[str] = ()
+) -> tuple[Path, ...]:
+    """Write ``files``, named by their paths below ``folder``; return the paths, sorted. Raises NoSpaceError, …"""
+    return await write_files(folder, {name: text.encode() for name, text in files.items()}, private=private)

@@ -4,61 +4,53 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from airferry.app.node_rules import NodeRules, load_node_rules, traps_document
-from airferry.content.http import (
-    AuthFile,
-    HttpContent,
-    HttpSettings,
-    NoCredentials,
-    RetryPolicy,
-    StoredCredentials,
-    read_auth_file,
-)
+from airferry.app.node_access import NO_SECRET, NodeAccess, NodeFiles, read_node_access
+from airferry.app.node_rules import NodeRules, load_node_rules
+from airferry.content.http import HttpContent, RegistryPlace
 from airferry.content.registries_conf import load_default_rules
-from airferry.errors import AirferryError, UsageError
-from airferry.oci import PlaceKind, Reference
-from airferry.oci.pull_rules import PullRule
+from airferry.errors import ExitCode, UsageError
+from airferry.oci import PlaceKind, Platform, Reference
+from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Trouble
+from airferry.oci.pull_rules import PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, find_rule, normalized, pull_sources
 from airferry.openshift.cluster.image_policies import demands_on
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig
 from airferry.openshift.cluster.scopes import is_nested
-from airferry.openshift.cluster.traps import Trap, table
-
-_PROBING = RetryPolicy(attempts=2, first_contact_attempts=1, patience_s=10.0)
-_CONNECT_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeAnswer:
-    """What a place said when it was asked for the manifest. ``code`` is None when it has it."""
-
-    code: str | None
-    text: str
+from airferry.openshift.cluster.traps import BY_DIGEST_ONLY, BY_TAG_ONLY, Trap, table
+from airferry.openshift.cluster.verdict import Judgement, Verdict, judge
+from airferry.openshift.cluster.wanted import Wanted, WantedKind
+from airferry.survey.pull_probe import ProbeSettings, PullProbe
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPlace:
-    """One place that a pull tries. ``credential`` is the key of an auth file's entry, never a secret."""
+    """One place that a pull tries. ``credential`` is the key of an auth file's entry, never a secret.
+
+    ``attempt`` is what it answered; None where it was not asked.
+    """
 
     source: PullSource
     credential: str | None
     trust: str
-    answer: ProbeAnswer | None = None
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How one pull goes. ``barred`` says why no place would do, whatever it answers: policy.json rejects it."""
+    """How one pull goes. ``barred`` says why no place would do, whatever it answers: policy.json rejects it.
+
+    ``secret`` names where credentials were looked for, None where no pull secret was given. ``judgement`` is the
+    answer after asking, the one that ``verify`` gives; None before.
+    """
 
     reference: Reference
     rule: PullRule | None
     places: tuple[ExplainedPlace, ...]
     demand: str
     barred: str | None
-    auth_file: Path | None
-    is_probed: bool = False
+    secret: Path | None
+    judgement: Judgement | None = None
 
     @property
     def taken(self) -> int | None:
@@ -66,9 +58,20 @@ class Explanation:
         if self.barred is not None:
             return None
         for number, place in enumerate(self.places, 1):
-            if place.source.barred is None and (not self.is_probed or (place.answer and place.answer.code is None)):
+            if self.judgement is not None:
+                if place.attempt is not None and place.attempt.answered:
+                    return number
+            elif place.source.barred is None:
                 return number
         return None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE where a node gets the image, or unasked has a place to ask; GAPS where that cannot be told."""
+        if self.barred is None and self.judgement is not None:
+            codes = {Verdict.YES: ExitCode.DONE, Verdict.NO: ExitCode.USER, Verdict.UNKNOWN: ExitCode.GAPS}
+            return codes[self.judgement.verdict]
+        return ExitCode.DONE if self.taken is not None else ExitCode.USER
 
 
 def node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_REPOSITORY) -> NodeRules:
@@ -81,47 +84,76 @@ def node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_REPOS
 def traps_about(image: str, found: NodeRules) -> tuple[Trap, ...]:
     """Return the traps in the table that counts for ``image``, and in signature policies for it; not those of others.
 
-    Raises MalformedError for what is no reference.
+    Traps of pulls by tag are none of a pull by digest, nor the other way round. Raises MalformedError for what is no
+    reference.
     """
-    name = str(normalized(Reference.parse(image).repository))
+    reference = Reference.parse(image)
+    name = str(normalized(reference.repository))
     rule = find_rule(name, found.config.rules)
     where = table(rule) if rule is not None else None
-    return tuple(trap for trap in found.traps if trap.where == where or is_nested(name, trap.where))
+    others = BY_DIGEST_ONLY if reference.digest is None else BY_TAG_ONLY
+    traps = (trap for trap in found.traps if trap.code not in others)
+    return tuple(trap for trap in traps if trap.where == where or is_nested(name, trap.where))
 
 
 def explain_pull(
-    image: str, found: NodeRules, auth_file: Path | None = None, ca_file: Path | None = None
-) -> Explanation:
-    """Return how a pull of ``image`` goes, without asking anybody. Raises MalformedError, NotFoundError, UsageError."""
+    image: str, found: NodeRules, pull_secret: Path | None = None, ca_file: Path | None = None
+) -> tuple[Explanation, NodeAccess]:
+    """Return how a pull of ``image`` goes, without asking anybody, and the way to ask.
+
+    An install-config among the files of ``found`` gives its pullSecret, unless ``pull_secret`` is named, and its
+    additionalTrustBundle besides ``ca_file``. Raises MalformedError, NotFoundError, UsageError.
+    """
     reference = Reference.parse(image)
     if reference.repository.place.kind is not PlaceKind.REGISTRY:
         raise UsageError(f"{image} is not in a registry", hint="nodes pull from registries only")
     if reference.tag is None and reference.digest is None:
         reference = replace(reference, tag="latest")
-    credentials = read_auth_file(auth_file) if auth_file is not None else None
-    if ca_file is not None and not ca_file.is_file():
-        raise UsageError(f"the CA file {ca_file} does not exist")
+    known = _known_access(found, pull_secret, ca_file)
+    access = known.access
     config = found.config
     places = tuple(
-        ExplainedPlace(source, _credential(source, credentials), _trust(source, ca_file, config))
+        ExplainedPlace(source, _credential(source, access), _trust(source, known.trusted, config))
         for source in pull_sources(reference, config.rules)
     )
     demand, barred = _policy(reference, config)
     rule = find_rule(str(normalized(reference.repository)), config.rules)
-    return Explanation(reference, rule, places, demand, barred, auth_file)
+    secret = access.auth.path if access.auth.path != NO_SECRET else None
+    return Explanation(reference, rule, places, demand, barred, secret), access
 
 
-def _credential(source: PullSource, credentials: AuthFile | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _KnownAccess:
+    """What nodes have, and where its CAs come from, as people are told."""
+
+    access: NodeAccess
+    trusted: tuple[str, ...]
+
+
+def _known_access(found: NodeRules, pull_secret: Path | None, ca_file: Path | None) -> _KnownAccess:
+    """The CAs of this system count, for those of nodes. Raises UsageError for two install-configs."""
+    if len(found.install_configs) > 1:
+        names = " and ".join(map(str, found.install_configs))
+        raise UsageError(f"{names} are two install-configs", hint="a cluster has one")
+    named = read_node_access(NodeFiles(pull_secret=pull_secret, ca=ca_file))
+    auth, bundles = named.auth, {str(ca_file): named.ca_pem} if named.ca_pem else {}
+    for file in found.install_configs:
+        config = read_node_access(NodeFiles(install_config=file))
+        auth = auth if pull_secret is not None else config.auth
+        bundles |= {f"additionalTrustBundle of {file}": config.ca_pem} if config.ca_pem else {}
+    ca_pem = "\n".join(text for text in bundles.values() if text) or None
+    return _KnownAccess(NodeAccess(found.config.rules, auth, ca_pem, system_cas=True), tuple(bundles))
+
+
+def _credential(source: PullSource, access: NodeAccess) -> str | None:
     repository = source.reference.repository
-    return None if credentials is None else credentials.find_key(repository.place.address, repository.path)
+    return access.auth.find_key(repository.place.address, repository.path)
 
 
-def _trust(source: PullSource, ca_file: Path | None, config: NodeConfig) -> str:
+def _trust(source: PullSource, trusted: Sequence[str], config: NodeConfig) -> str:
     if source.insecure:
         return "any certificate, and plain HTTP: the place is insecure"
-    own = []
-    if ca_file is not None:
-        own.append(str(ca_file))
+    own = list(trusted)
     if config.trusted_ca is not None:
         key = source.reference.repository.place.address.replace(":", "..")
         own.append(f"key {key} of ConfigMap openshift-config/{config.trusted_ca}")
@@ -141,108 +173,41 @@ def _policy(reference: Reference, config: NodeConfig) -> tuple[str, str | None]:
     return "nothing", None
 
 
-async def probe_pull(explanation: Explanation, ca_file: Path | None = None) -> Explanation:
-    """Ask each place that is not barred for the manifest, all at once, and return the explanation with their answers.
+async def probe_pull(explanation: Explanation, access: NodeAccess, architecture: str) -> Explanation:
+    """Try the pull at each place that is not barred, all at once, as ``verify`` tries it at the one that answers.
 
-    Only the given CA, the system's, and the given auth file count: what this machine has besides, a node has not.
+    Only the given CA, the system's, and the given pull secret count: what this machine has besides, a node has not.
     """
-    credentials = (
-        NoCredentials()
-        if explanation.auth_file is None
-        else StoredCredentials((read_auth_file(explanation.auth_file),), (explanation.auth_file,))
-    )
-    content = HttpContent(
-        HttpSettings(credentials=credentials, ca_file=ca_file, retry=_PROBING, connect_timeout_s=_CONNECT_TIMEOUT_S)
-    )
+    content = access.content()
+    platform = Platform("linux", architecture)
     try:
-        answers = await asyncio.gather(*(_ask(place.source, content) for place in explanation.places))
+        tried = await asyncio.gather(*(_try(place.source, content, platform) for place in explanation.places))
     finally:
         await content.close()
-    places = tuple(replace(place, answer=answer) for place, answer in zip(explanation.places, answers, strict=True))
-    return replace(explanation, places=places, is_probed=True)
+    places = tuple(replace(place, attempt=attempt) for place, attempt in zip(explanation.places, tried, strict=True))
+    return replace(explanation, places=places, judgement=_judge(explanation, tried, access.rules))
 
 
-async def _ask(source: PullSource, content: HttpContent) -> ProbeAnswer | None:
+async def _try(source: PullSource, content: HttpContent, platform: Platform) -> Attempt:
     if source.barred is not None:
-        return None
-    reference = source.reference
-    registry = content.registry(reference.repository.place.address, insecure=source.insecure)
+        return Attempt(source, failures=(Failure(Trouble.BLOCKED, source.barred),))
+
+    def open_place(place: PullSource) -> RegistryPlace:
+        return content.registry(place.reference.repository.place.address, insecure=place.insecure)
+
+    # The place by itself: a table without mirrors says no more than whether it is insecure.
+    name = str(source.reference.repository)
+    rules = PullRules((PullRule(name, name, insecure=source.insecure),))
+    probe = PullProbe(open_place, rules, content.settings.credentials, ProbeSettings((platform,)))
     try:
-        manifest = await registry.read_manifest(
-            reference.repository.path, reference.digest or reference.tag or "latest"
-        )
-    except AirferryError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        return ProbeAnswer(error.code, f"{error.message}{hint}")
-    return ProbeAnswer(None, f"has it: {manifest.digest}, {manifest.media_type}")
+        (attempt,) = (await probe.probe(source.reference)).attempts
+    finally:
+        await probe.close()
+    return replace(attempt, source=source)
 
 
-def print_explanation(explanation: Explanation) -> str:
-    """Return an explanation for people."""
-    rule = explanation.rule
-    lines = [
-        _shown(explanation.reference),
-        f"Table: {table(rule) if rule is not None else 'none matches, so only the registry of its name is asked'}",
-        f"policy.json demands {explanation.demand}",
-    ]
-    for number, place in enumerate(explanation.places, 1):
-        source = place.source
-        lines.append(f"{number}. {_shown(source.reference)} ({'mirror' if source.is_mirror else 'source'})")
-        if source.barred is not None:
-            lines.append(f"   barred: {source.barred}")
-            continue
-        lines += [f"   credential: {_credential_words(place, explanation)}", f"   trusts: {place.trust}"]
-        if place.answer is not None:
-            lines.append(f"   answer: {place.answer.text}")
-    lines.append(_verdict(explanation))
-    return "\n".join(lines) + "\n"
-
-
-def _credential_words(place: ExplainedPlace, explanation: Explanation) -> str:
-    if explanation.auth_file is None:
-        return "not known; name the pull secret with -a"
-    return f"{place.credential} in {explanation.auth_file}" if place.credential else "none, so it is asked anonymously"
-
-
-def _verdict(explanation: Explanation) -> str:
-    if explanation.barred is not None:
-        return f"A node pulls from nowhere: {explanation.barred}"
-    taken = explanation.taken
-    if taken is not None:
-        return f"A node {'takes it from' if explanation.is_probed else 'asks first'} {taken}"
-    all_barred = all(place.source.barred is not None for place in explanation.places)
-    return (
-        "A node pulls from nowhere: every place is barred" if all_barred else "A node pulls from nowhere: none answers"
-    )
-
-
-def _shown(reference: Reference) -> str:
-    """As a node names it, tag and digest."""
-    tag = f":{reference.tag}" if reference.tag else ""
-    return f"{reference.repository}{tag}{f'@{reference.digest}' if reference.digest else ''}"
-
-
-def explanation_document(explanation: Explanation, traps: Sequence[Trap]) -> dict[str, Any]:
-    """Return an explanation for programs, with the traps that concern it."""
-    return {
-        "reference": _shown(explanation.reference),
-        "table": explanation.rule.prefix if explanation.rule is not None else None,
-        "policy": explanation.demand,
-        "places": [
-            {
-                "reference": _shown(place.source.reference),
-                "mirror": place.source.is_mirror,
-                "insecure": place.source.insecure,
-                "barred": place.source.barred,
-                "credential": place.credential,
-                "trusts": place.trust,
-                "answer": None
-                if place.answer is None
-                else {"has": place.answer.code is None, "code": place.answer.code, "text": place.answer.text},
-            }
-            for place in explanation.places
-        ],
-        "taken": explanation.taken,
-        "barred": explanation.barred,
-        "warnings": traps_document(traps),
-    }
+def _judge(explanation: Explanation, tried: Sequence[Attempt], rules: PullRules) -> Judgement:
+    """Return the answer to what a node would have asked: nothing behind the first place that answers."""
+    first = next((number for number, attempt in enumerate(tried) if attempt.answered), len(tried))
+    wanted = Wanted(str(explanation.reference), explanation.reference, WantedKind.EXTRA)
+    return judge(wanted, PullFindings(tuple(tried[: first + 1])), rules)

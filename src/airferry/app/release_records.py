@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airferry.app.mirror_files import write_files
+from airferry.app.generated_files import write_files
 from airferry.errors import AirferryError
 from airferry.media import Records
 from airferry.oci import Digest

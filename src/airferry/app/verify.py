@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.narration import Narrator
-from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access
+from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access, rules_for_reading
 from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.text_files import read_text_file
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
-from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release
+from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release, unreadable
 from airferry.content.http import HttpContent, NoCredentials, RegistryPlace
 from airferry.content.registries_conf import read_registries_conf
 from airferry.errors import ExitCode, UsageError
@@ -19,18 +19,25 @@ from airferry.oci import Platform, Reference
 from airferry.oci.pull_findings import PullFindings
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
-from airferry.openshift.cluster.verdict import Judgement, Verdict, judge, no_mirror
-from airferry.openshift.cluster.wanted import Wanted, is_served_by_tag, parse_images, wanted_images
+from airferry.openshift.cluster.remedies import Remedies
+from airferry.openshift.cluster.verdict import Judgement, Verdict, is_at_mirror, judge, no_mirror
+from airferry.openshift.cluster.wanted import Wanted, WantedKind, is_served_by_tag, parse_images, wanted_images
+from airferry.openshift.release.naming import architecture_of_word, check_architecture
 from airferry.survey.pull_probe import OpenPlace, ProbeSettings, PullProbe, probe_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """What is asked for; the fields are the flags of ``verify``. ``architecture`` is what a bare version means."""
+    """What is asked for; the fields are the flags of ``verify``.
+
+    ``architecture`` is what a bare version means; None leaves it to the install-config, and else it is
+    ``own_architecture``, this machine's.
+    """
 
     nodes: NodeFiles
     release: str | None = None
-    architecture: str = "amd64"
+    architecture: str | None = None
+    own_architecture: str = "amd64"
     images: Path | None = None
     platforms: tuple[str, ...] = ()
     from_dir: Path | None = None
@@ -49,6 +56,7 @@ class VerifyReport:
     uncompiled: tuple[str, ...] = ()
     disk: Path | None = None
     platforms: tuple[Platform, ...] = field(default=())
+    deep: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -69,6 +77,7 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
     """Try every pull. Raises UsageError, NotFoundError and MalformedError for files that are of no use."""
     _check(asked)
     nodes = read_node_access(asked.nodes)
+    architecture = _architecture(asked, nodes)
     extra = parse_images(read_text_file(asked.images), str(asked.images)) if asked.images is not None else ()
     async with AsyncExitStack() as stack:
         content = nodes.content()
@@ -79,22 +88,26 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
         release: CompiledRelease | None = None
         if asked.release is not None or asked.release_file is not None:
             narrator.phase("reading the release")
-            wish = ReleaseRequest(asked.release, asked.architecture, asked.from_dir, asked.release_file)
+            named = asked.architecture is not None
+            wish = ReleaseRequest(asked.release, architecture, asked.from_dir, asked.release_file, named)
             release = await compile_release(wish, nodes.rules, content)
-        installer = await check_installer(asked.installer, release) if asked.installer is not None else None
+        installer = None
+        if asked.installer is not None:
+            installer = await check_installer(asked.installer, release, asked.from_dir)
         if asked.from_dir is not None and release is not None and not asked.nodes.has_rules:
             nodes = replace(nodes, rules=_rules_on(asked.from_dir, release))
         wanted = _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
-        platforms = _platforms(asked, release)
+        platforms = _platforms(asked, nodes, release)
         settings = ProbeSettings(platforms, asked.deep)
+        remedies = Remedies(release.words if release is not None else "", _folder(asked.from_dir))
         found = await _probe(wanted, nodes, content, disk, settings, narrator)
         judgements = tuple(
-            _judged(item, findings, nodes.rules, on_disk=disk is not None)
+            _judged(item, unreadable(findings, item, release), nodes.rules, remedies)
             for item, findings in zip(wanted, found, strict=True)
         )
     narrator.done()
     uncompiled = release.uncompiled if release is not None else ()
-    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms)
+    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms, asked.deep)
 
 
 async def _probe(
@@ -110,20 +123,32 @@ async def _probe(
     rules = nodes.rules if disk is None else PullRules()
     credentials = content.settings.credentials if disk is None else NoCredentials()
     probe = PullProbe(open_place, rules, credentials, settings)
+    anywhere = PullProbe(open_place, rules_for_reading(rules), credentials, settings)
     title = "hashing" if settings.deep else "asking"
     narrator.phase(f"{title} for every image", steps=len(wanted))
-    images = [(item.reference, item.demand) for item in wanted]
-    return await probe_all(probe, images, lambda: narrator.advance(steps=1), workers=8 if settings.deep else 24)
+    workers = 8 if settings.deep else 24
+    found: dict[Wanted, PullFindings] = {}
+    for one, is_sought in ((anywhere, True), (probe, False)):
+        items = [item for item in wanted if item.is_sought is is_sought]
+        images = [(item.reference, item.demand) for item in items]
+        answers = await probe_all(one, images, lambda: narrator.advance(steps=1), workers=workers)
+        found.update(zip(items, answers, strict=True))
+    return tuple(found[item] for item in wanted)
 
 
-def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, *, on_disk: bool) -> Judgement:
-    if not on_disk:
-        return judge(wanted, findings, rules)
-    if rules.rules:
+def _judged(wanted: Wanted, findings: PullFindings, rules: PullRules, remedies: Remedies) -> Judgement:
+    rules = rules_for_reading(rules) if wanted.is_sought else rules
+    if remedies.disk is None:
+        return judge(wanted, findings, rules, remedies)
+    if rules.rules and not is_at_mirror(wanted.reference, rules):
         sources = pull_sources(wanted.reference, rules)
         if not any(source.is_mirror and source.barred is None for source in sources):
-            return no_mirror(wanted, findings, rules, sources)
-    return judge(wanted, findings, PullRules())
+            return no_mirror(wanted, findings, rules, sources, remedies)
+    return judge(wanted, findings, PullRules(), remedies)
+
+
+def _folder(disk: Path | None) -> str | None:
+    return str(disk) if disk is not None else None
 
 
 def _opener(content: HttpContent) -> OpenPlace:
@@ -148,6 +173,12 @@ def _wanted(
     """
     if release is None:
         return wanted_images((), (), extra)
+    if release.sought is not None:
+        # Once, by whatever name is known: that nodes would not pull it by this one is not what is wrong.
+        sought = Wanted("release image", release.sought, WantedKind.RELEASE, is_sought=True)
+        own = [installer.reference] if installer is not None and installer.reference is not None else []
+        more = wanted_images([item for item in own if item != release.sought], (), extra)
+        return (sought, *more)
     names = [release.by_digest] if release.by_digest is not None else []
     if installer is not None and installer.reference is not None and installer.reference.digest is None:
         names.append(installer.reference)
@@ -168,17 +199,31 @@ def _rules_on(disk: Path, release: CompiledRelease) -> PullRules:
     return read_registries_conf(file) if file.is_file() else PullRules()
 
 
-def _platforms(asked: VerifyRequest, release: CompiledRelease | None) -> tuple[Platform, ...]:
+def _architecture(asked: VerifyRequest, nodes: NodeAccess) -> str:
+    """Return what a bare version means: for pools of several architectures, the release for several."""
+    if asked.architecture is not None:
+        return check_architecture(asked.architecture)
+    pools = nodes.architectures
+    if None not in pools and len(set(pools)) > 1:
+        return "multi"
+    return (pools[0] if pools else None) or asked.own_architecture
+
+
+def _platforms(asked: VerifyRequest, nodes: NodeAccess, release: CompiledRelease | None) -> tuple[Platform, ...]:
     if asked.platforms:
         return tuple(_platform(text) for text in asked.platforms)
-    return (Platform("linux", release.architecture if release is not None else asked.architecture),)
+    word = architecture_of_word(release.architecture if release is not None else _architecture(asked, nodes))
+    usual = asked.own_architecture if word == "multi" else word
+    pools = nodes.architectures if asked.architecture is None or release is not None else ()
+    named = [architecture_of_word(pool or usual) for pool in pools] or [usual]
+    return tuple(Platform("linux", name) for name in dict.fromkeys(named))
 
 
 def _platform(text: str) -> Platform:
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(parts):
         raise UsageError(f"--platform={text} is not OS/ARCHITECTURE[/VARIANT]", hint="such as linux/amd64")
-    return Platform(*parts)
+    return Platform(parts[0], architecture_of_word(parts[1]), *parts[2:])
 
 
 def _check(asked: VerifyRequest) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import mmap
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,8 @@ class InstallerAnswer:
     fix: str = ""
 
 
-async def check_installer(file: Path, release: CompiledRelease | None) -> InstallerAnswer:
-    """Read the program and compare. Raises UsageError when it cannot be read."""
+async def check_installer(file: Path, release: CompiledRelease | None, disk: Path | None = None) -> InstallerAnswer:
+    """Read the program and compare; ``disk`` is where the release lies. Raises UsageError when it cannot be read."""
     baked = await asyncio.to_thread(_read, file)
     reference: Reference | None = None
     if baked.image is not None:
@@ -33,8 +34,14 @@ async def check_installer(file: Path, release: CompiledRelease | None) -> Instal
         except MalformedError:
             reference = None
     reason = _objection(baked, reference, release)
-    fix = "extract it from the release: airferry release extract --command=openshift-install RELEASE" if reason else ""
-    return InstallerAnswer(file, baked, reference, not reason, reason, fix)
+    return InstallerAnswer(file, baked, reference, not reason, reason, _fix(release, disk) if reason else "")
+
+
+def _fix(release: CompiledRelease | None, disk: Path | None) -> str:
+    if release is None or (release.by_digest is None and release.version is None):
+        return "mend what stands in the way of the release first"
+    where = f" --from-dir {shlex.quote(str(disk))}" if disk is not None else ""
+    return f"extract it from the release: airferry release extract --command=openshift-install {release.words}{where}"
 
 
 def _objection(baked: Baked, reference: Reference | None, release: CompiledRelease | None) -> str:

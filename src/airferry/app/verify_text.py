@@ -1,18 +1,24 @@
 """The answer of ``verify`` as text, as data and as JUnit XML."""
 
-from collections.abc import Iterable
+import os
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
+from airferry.content.errors import NotFoundError, ReadOnlyError
 from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
 from airferry.openshift.cluster.wanted import WantedKind
 
+_SHOWN: Final = 3
+"""How many images of a group are named in the text."""
+
 
 def print_report(report: VerifyReport) -> str:
-    """Return the table of counts, then every image that is not a yes, with reason and fix."""
+    """Return the table of counts, then what is not a yes, with reason and fix; what fails alike is told once."""
     lines = [_title(report), ""]
     for verdict in Verdict:
         lines.append(f"  {verdict.value:<11}  {report.count(verdict):>5}")
@@ -25,11 +31,45 @@ def print_report(report: VerifyReport) -> str:
         told = "belongs to the release" if installer.belongs else f"no: {installer.reason}"
         lines += ["", f"installer {installer.file}: {told}"]
         lines += [f"    fix: {installer.fix}"] if installer.fix else []
-    for item in _open(report):
-        lines += ["", f"{item.verdict.value}: {item.wanted.name}", f"    {item.wanted.reference}"]
-        lines += [f"    {item.code}: {item.reason}", f"    fix: {item.fix}"]
+    for group in _alike(_open(report)):
+        lines += ["", *_paragraph(group)]
     lines += ["", *(f"not compiled: {sentence}" for sentence in report.uncompiled)] if report.uncompiled else []
-    return "\n".join([*lines, "", _last_line(report)])
+    is_asked = any(item.findings.blobs for item in report.judgements)
+    hashes = (
+        [] if report.deep or not is_asked else ["hashes of layers were not checked: --deep fetches and hashes them all"]
+    )
+    return "\n".join([*lines, "", *hashes, _last_line(report)])
+
+
+def _alike(items: Iterable[Judgement]) -> Iterable[Sequence[Judgement]]:
+    """Group what fails alike and is mended by one thing, each group where its first is; the release stands alone."""
+    groups: dict[tuple[str, ...], list[Judgement]] = {}
+    for item in items:
+        reference = item.wanted.reference
+        # A fix may name the image or its repository: the same has then to be done for each.
+        fix = item.fix.replace(str(reference), "").replace(str(reference.repository), "")
+        own = item.wanted.name if item.wanted.kind is WantedKind.RELEASE else ""
+        key = (item.verdict, item.code, str(reference.repository.place), fix, own)
+        groups.setdefault(key, []).append(item)
+    return groups.values()
+
+
+def _paragraph(group: Sequence[Judgement]) -> list[str]:
+    first = group[0]
+    fix = f"    fix: {first.fix}" + ("" if len({item.fix for item in group}) == 1 else ", and so for the others")
+    if len(group) == 1:
+        named = [f"{first.verdict.value}: {first.wanted.name}", f"    {first.wanted.reference}"]
+        return [*named, f"    {first.code}: {first.reason}", fix]
+    repositories = {str(item.wanted.reference.repository) for item in group}
+    where = repositories.pop() if len(repositories) == 1 else str(first.wanted.reference.repository.place)
+    head = f"{first.verdict.value}: {len(group)} images of {where}"
+    more = f" and {len(group) - _SHOWN} more (-o json names all)" if len(group) > _SHOWN else ""
+    shown = group[:_SHOWN]
+    if len({item.reason for item in group}) == 1:
+        names = ", ".join(item.wanted.name for item in shown)
+        return [head, f"    {names}{more}", f"    {first.code}: {first.reason}", fix]
+    reasons = [f"    {item.wanted.name}: {item.reason}" for item in shown]
+    return [head, f"    {first.code}", *reasons, *([f"   {more}"] if more else []), fix]
 
 
 def report_document(report: VerifyReport) -> dict[str, Any]:
@@ -44,6 +84,7 @@ def report_document(report: VerifyReport) -> dict[str, Any]:
             "architecture": release.architecture,
             "digest": str(release.by_digest.digest) if release.by_digest is not None else None,
         },
+        "deep": report.deep,
         "platforms": [str(platform) for platform in report.platforms],
         "counts": {verdict.value: report.count(verdict) for verdict in Verdict},
         "signatures": count_signatures(report.judgements),
@@ -80,6 +121,17 @@ def print_junit(report: VerifyReport) -> str:
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
 
+def check_junit(file: Path) -> None:
+    """Raise NotFoundError or ReadOnlyError when the answer could not be written to ``file`` after all the work."""
+    folder = file.parent
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        hint = None if folder.exists() else f"make it: mkdir -p {shlex.quote(str(folder))}"
+        raise NotFoundError(f"--junit={file}: {folder} {what}", hint=hint)
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise ReadOnlyError(f"--junit={file} cannot be written", hint="check the mount and the folder's owner")
+
+
 def write_junit(file: Path, text: str) -> None:
     """Write the XML. Raises ReadOnlyError, NoSpaceError."""
     with writing(file):
@@ -90,11 +142,15 @@ def _title(report: VerifyReport) -> str:
     total = len(report.judgements)
     release = report.release
     if release is None:
-        return f"{total} images"
+        return _images(total)
     extra = sum(item.wanted.kind is WantedKind.EXTRA for item in report.judgements)
     word = f", {extra} of them extra" if extra else ""
     digest = f", {release.by_digest.digest}" if release.by_digest is not None else ""
-    return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {total} images{word}"
+    return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {_images(total)}{word}"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _last_line(report: VerifyReport) -> str:

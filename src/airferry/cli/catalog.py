@@ -1,8 +1,8 @@
-"""``airferry catalog``: list, check, mirror and build operator catalogs, in the modules beside this one."""
+"""``airferry catalog``: the commands are in the modules beside this one."""
 
 import click
 
-from airferry.cli import catalog_check, catalog_list
+from airferry.cli import catalog_build, catalog_cache, catalog_check, catalog_list
 from airferry.cli.command import SETTINGS, OcGroup
 
 
@@ -11,5 +11,5 @@ def command() -> None:
     """Look at, check, mirror and build operator catalogs."""
 
 
-command.add_command(catalog_list.command)
-command.add_command(catalog_check.check)
+for found in (catalog_list.command, catalog_check.check, catalog_build.build, catalog_cache.cache):
+    command.add_command(found)

@@ -1,5 +1,6 @@
 """``airferry cluster install-config``."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def install_config(saying: OutputOptions, **options: Any) -> None:
     """Edit an install-config.yaml: trust, mirrors and credentials of the mirror are merged in.
 
     Everything else stays as it is, comments and quotes included. Without --write a diff is shown, in which
-    secrets are masked, and nothing is changed. The same again changes nothing.
+    secrets are masked, and nothing is changed. The same again changes nothing. It has no field for mirrors of pulls
+    by tag: an ImageTagMirrorSet is left out with a warning, and belongs into the installer's manifests.
 
     \b
     Examples:
@@ -76,6 +78,8 @@ def install_config(saying: OutputOptions, **options: Any) -> None:
       airferry cluster install-config install-config.yaml --from-dir /media/usb --to m.lan:8443/ocp4/openshift4 --write
     """
     edited = run(_install_config(saying, **options))
+    for warning in edited.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     notes = "".join(f"{note}\n" for note in edited.notes)
     file: Path = options["file"]
     if not edited.is_changed:
@@ -89,6 +93,7 @@ def install_config(saying: OutputOptions, **options: Any) -> None:
         "changed": edited.is_changed,
         "written": edited.is_changed and options["write"],
         "changes": list(edited.notes),
+        "warnings": list(edited.warnings),
         "diff": edited.diff,
     }
     print_answer(text, document, saying.form)

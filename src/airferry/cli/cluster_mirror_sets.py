@@ -12,7 +12,9 @@ from airferry.cli.session import session
 
 
 @click.command("mirror-sets", cls=OcCommand)
-@click.option("--from-dir", type=FOLDER, help="Disk whose releases were loaded into the mirror.")
+@click.option(
+    "--from-dir", type=FOLDER, help="Disk whose releases (with --to) or images (with -f) were loaded into the mirror."
+)
 @click.option(
     "--release", "releases", multiple=True, metavar="RELEASE", help="A release that the mirror is asked about."
 )
@@ -27,7 +29,12 @@ from airferry.cli.session import session
     help="Where --release was published; a disk knows that itself.",
 )
 @click.option(
-    "-f", "--filename", "mapping_files", type=FILE, multiple=True, help="Mapping file: SRC=DST or SRC DST on each line."
+    "-f",
+    "--filename",
+    "mapping_files",
+    type=FILE,
+    multiple=True,
+    help="Mapping file: SRC=DST or SRC DST on each line; with --from-dir also file:// sources.",
 )
 @click.option(
     "--scope",
@@ -80,6 +87,7 @@ def mirror_sets(**options: Any) -> None:
     Examples:
       airferry cluster mirror-sets --from-dir /media/usb --to mirror.example.com:8443/ocp4/openshift4 --to-dir cluster
       airferry cluster mirror-sets --release 4.18.3 --to mirror.example.com:8443/ocp4/openshift4 -a auth.json
+      airferry cluster mirror-sets --from-dir /media/usb -f load.txt
       airferry cluster mirror-sets -f mapping.txt --scope namespace --mirror-source-policy NeverContactSource
       airferry cluster mirror-sets --accumulate idms-a.yaml --accumulate idms-b.yaml --kind idms
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from airferry.cli.command import OcCommand, finish
+from airferry.cli.command import OcCommand, finish, run
 from airferry.cli.options import FILE, FOLDER, OutputOptions, says
 from airferry.cli.output import print_answer
 from airferry.errors import ExitCode, UsageError
@@ -69,7 +69,8 @@ def registries_conf(
 
     FILEs hold ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy, Image, ClusterImagePolicy and
     ImagePolicy objects, as YAML or JSON, or they are install-config.yaml, whose mirrors count as the objects they
-    become; - is stdin. A node's own registries.conf is read as well, with the drop-ins beside it.
+    become; - is stdin. A node's own registries.conf is read as well, with the drop-ins beside it. Exits with 3 when
+    --form leaves mirrors out that it cannot say, each with a warning, and with 1 when nothing would be left.
 
     \b
     Examples:
@@ -81,10 +82,10 @@ def registries_conf(
     from airferry.app.node_rules import load_node_rules, rules_document, write_node_files
 
     found = load_node_rules(files, release_repository=release_repository)
-    warn_of(found)
     if form != "openshift":
         _plain(saying, found, PlainOptions(form, certificate_authority, registry_config, show_secrets), to_dir)
         return
+    warn_of(found)
     if certificate_authority is not None or registry_config is not None:
         raise UsageError(
             "OpenShift's nodes get CAs and credentials from elsewhere than registries.conf",
@@ -94,7 +95,7 @@ def registries_conf(
     if to_dir is None:
         print_answer(texts["etc/containers/registries.conf"], rules_document(found), saying.form)
         return
-    written = write_node_files(to_dir, texts)
+    written = run(write_node_files(to_dir, texts))
     print_answer("".join(f"Wrote {path}\n" for path in written), rules_document(found), saying.form)
 
 
@@ -110,18 +111,20 @@ class PlainOptions:
 
 def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_dir: Path | None) -> None:
     from airferry.app.node_rules import files_document
-    from airferry.app.plain_kubernetes import plain_form, print_files, write_plain
+    from airferry.app.plain_kubernetes import plain_form, print_files, traps_of_form, write_plain
 
+    warn_of(found, traps_of_form(found, options.form))
     asked = (found, options.form, options.certificate_authority, options.registry_config)
     made = plain_form(*asked, hide_secrets=not options.show_secrets)
     for line in made.unsaid:
         print(f"warning: {line}", file=sys.stderr)
-    document = {"files": files_document(made.files), "unsaid": list(made.unsaid)}
+    document = {"files": files_document(made.files), "unsaid": list(made.unsaid), "lost": list(made.lost)}
     if to_dir is None:
         print_answer(print_files(made.files), document, saying.form)
-        return
-    written = write_plain(to_dir, plain_form(*asked, hide_secrets=False).files)
-    print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
+    else:
+        written = run(write_plain(to_dir, plain_form(*asked, hide_secrets=False).files))
+        print_answer("".join(f"Wrote {path}\n" for path in written), document, saying.form)
+    finish(ExitCode.GAPS if made.lost else ExitCode.DONE)
 
 
 @click.command("lint", cls=OcCommand)
@@ -132,16 +135,17 @@ def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_
 def lint(saying: OutputOptions, files: tuple[Path, ...], release_repository: str, ignore: tuple[str, ...]) -> None:
     """Find traps in what a cluster is told about its mirrors.
 
-    Exits with 1 when a trap is found, which CODE names.
+    Exits with 1 when a trap is found, which CODE names, and when no FILE holds anything that could have one.
 
     \b
     Example:
       airferry cluster lint imageDigestMirrorSet.yaml imageTagMirrorSet.yaml
     """
-    from airferry.app.node_rules import check_codes, load_node_rules, print_traps, traps_document
+    from airferry.app.node_rules import check_codes, load_node_rules, print_traps, require_rules, traps_document
 
     check_codes(ignore)
     found = load_node_rules(files, release_repository=release_repository)
+    require_rules(found, files)
     traps = tuple(trap for trap in found.traps if trap.code not in ignore)
     document = {"warnings": traps_document(traps), "passedOver": list(found.passed_over)}
     print_answer(print_traps(traps), document, saying.form)
@@ -168,7 +172,8 @@ def drain(saying: OutputOptions, before: tuple[Path, ...], after: tuple[Path, ..
 
     old = load_node_rules(before, release_repository=release_repository)
     new = load_node_rules(after, release_repository=release_repository)
-    warn_of(new)
+    known = set(old.traps)
+    warn_of(new, [trap for trap in new.traps if trap not in known])
     forecast = drain_forecast(old, new)
     print_answer(print_forecast(forecast, old, new), forecast_document(forecast, old, new), saying.form)
     finish(ExitCode.USER if forecast.drains else ExitCode.DONE)

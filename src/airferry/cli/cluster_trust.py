@@ -29,8 +29,10 @@ from airferry.errors import UsageError
 def trust(saying: OutputOptions, checked: tuple[str, ...], **options: Any) -> None:
     """Make what a running cluster needs to trust a mirror, or check certificates.
 
-    The objects are YAML to apply, each with the oc command that does the same as a comment above it. --check says
-    whether nodes would accept a server's certificate, or one in a file, by --ca or else by this system's CAs.
+    The objects are YAML to apply, each with the oc command that does the same as a comment above it. Runs accumulate:
+    what the ConfigMap in --to-dir holds already is kept. --check says whether nodes would accept a server's
+    certificate, or one in a file, by --ca or else by this system's CAs; it exits with 1 when they would not, and
+    with 3 when a server is not there, so that it cannot be told.
 
     \b
     Examples:
@@ -45,18 +47,19 @@ def trust(saying: OutputOptions, checked: tuple[str, ...], **options: Any) -> No
     from airferry.app.cluster_trust import TrustRequest, trust
 
     answer = run(trust(TrustRequest(**options)))
-    for fault in answer.faults:
-        print(f"warning: {fault.message}; {fault.hint}", file=sys.stderr)
+    warnings = [*(f"{fault.message}; {fault.hint}" for fault in answer.faults), *answer.notes]
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     files = [str(file) for file in answer.written]
     text = "".join(f"{file}\n" for file in files) if files else "".join(map(str, answer.objects))
     objects = [{"file": item.file, "yaml": item.yaml, "command": item.command} for item in answer.objects]
-    print_answer(text, {"objects": objects, "files": files}, saying.form)
+    print_answer(text, {"objects": objects, "files": files, "warnings": warnings}, saying.form)
 
 
 def _check(
     saying: OutputOptions, checked: tuple[str, ...], *, ca_files: tuple[Path, ...], hosts: tuple[str, ...], **other: Any
 ) -> None:
-    from airferry.app.cluster_trust import check_certificates, worst_exit_code
+    from airferry.app.certificate_check import check_certificates, worst_exit_code
 
     if other["to_dir"] is not None or other["update_service"] or other["without_default_sources"]:
         raise UsageError("--check makes no objects", hint="leave out --to-dir, --update-service, …")

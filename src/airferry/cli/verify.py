@@ -32,12 +32,11 @@ from airferry.cli.release import host_architecture
     "platforms",
     metavar="OS/ARCH",
     multiple=True,
-    help="Platform of the nodes, may be repeated; by default the release's.",
+    help="Platform of the nodes, may be repeated; by default those of the install-config's pools, else the release's.",
 )
 @click.option(
     "--arch",
-    default=host_architecture,
-    show_default="this machine's",
+    show_default="that of the install-config's pools, else this machine's",
     help="Architecture that a bare version means, and that is read from a release for several.",
 )
 @click.option("--from-dir", type=FOLDER, help="Ask this disk instead of the mirror, before it leaves.")
@@ -64,10 +63,12 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     """
     from airferry.app.node_access import NodeFiles
     from airferry.app.verify import VerifyRequest, verify
-    from airferry.app.verify_text import print_junit, print_report, report_document, write_junit
+    from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
+    if junit is not None:
+        check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
-    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), **flags)
+    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), own_architecture=host_architecture(), **flags)
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
         report = run(verify(asked, narrator))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci import Descriptor, Digest, Manifest, mediatype
 from airferry.oci.descriptor import parse_descriptor
 
@@ -34,7 +34,7 @@ class LayoutIndex:
         try:
             fields = msgspec.json.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise MalformedError(f"{where} is not JSON: {error}") from error
+            raise MalformedError(f"{where} is not JSON: {parser_words(error)}") from error
         if not isinstance(fields, dict) or not isinstance(fields.get("manifests"), list):
             raise MalformedError(f"{where} is not an image index: it has no list of manifests")
         for position, entry in enumerate(fields["manifests"]):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from airferry.content.errors import NotFoundError
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 
 _MAX_FILE_BYTES: Final = 16 * 1024 * 1024
@@ -169,7 +169,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"{path} is not TOML: {error}") from error
+        raise MalformedError(f"{path} is not TOML: {parser_words(error)}") from error
 
 
 def _v1_list(old: Mapping[str, Any], name: str, path: Path) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from airferry.content.errors import NotFoundError
 from airferry.content.filesystem import PRIVATE, READABLE, make_folders, reading, replace_file, sync_folder, writing
 from airferry.content.tree_folder import OWN_FOLDER
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 
 _SUFFIX: Final = ".json"
 
@@ -88,7 +88,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"{file} is not JSON: {error}") from error
+        raise MalformedError(f"{file} is not JSON: {parser_words(error)}") from error
     if not isinstance(document, dict):
         raise MalformedError(f"{file} is not a JSON object")
     return document

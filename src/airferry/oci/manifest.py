@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from airferry.errors import MalformedError, UnsupportedError
+from airferry.errors import MalformedError, UnsupportedError, parser_words
 from airferry.oci import mediatype
 from airferry.oci.descriptor import Descriptor, parse_annotations, parse_descriptor, shortened
 from airferry.oci.digest import Digest
@@ -100,7 +100,7 @@ def _decode(raw: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the manifest is not JSON: {error}") from error
+        raise MalformedError(f"the manifest is not JSON: {parser_words(error)}") from error
     if not isinstance(fields, dict):
         raise MalformedError(f"the manifest is not a JSON object but {type(fields).__name__}")
     return fields

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from airferry.errors import MalformedError, UnsupportedError
+from airferry.errors import MalformedError, UnsupportedError, parser_words
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest
 from airferry.oci.descriptor import parse_annotations, parse_descriptor
 from airferry.oci.digest import is_digest
@@ -72,7 +72,7 @@ def _decode(raw: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestInvalidError(f"the manifest is not JSON: {error}") from error
+        raise ManifestInvalidError(f"the manifest is not JSON: {parser_words(error)}") from error
     if not isinstance(fields, dict) or not fields:
         raise ManifestInvalidError("the manifest is not a JSON object with fields")
     if fields.get("subject") is not None:

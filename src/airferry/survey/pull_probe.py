@@ -26,16 +26,15 @@ from airferry.content.http.mirrored import Meeting
 from airferry.content.protocol import ContentSource
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, Verifier, mediatype
+from airferry.oci.descriptor import shortened
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.sigstore import MAX_CLAIM_BYTES, SIGNATURE_ANNOTATION, objection, signature_tag
 from airferry.openshift.cluster.wanted import SignatureDemand
+from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, may_be_image, misfits
 
 T = TypeVar("T")
-
-_VARIANTS: Final = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
-"""Source: containers/image, internal/pkg/platform: from the best to the least; none at all is tried last."""
 
 _KINDS: Final[tuple[tuple[type[AirferryError], Trouble], ...]] = (
     (UnknownCaError, Trouble.UNKNOWN_CA),
@@ -180,6 +179,10 @@ class PullProbe:
                 below.failures.append(_failure(error, Trouble.NO_CHILD, words, has_credential=True))
         for manifest in images.values():
             await self._blobs(source, manifest, below)
+            if not below.failures:
+                # A list has said which platform its images are for, and nodes believe it.
+                platforms = () if root.is_index else self._settings.platforms
+                await self._configuration(source, manifest, platforms, below)
             if demand is not None:
                 below.signed.append(await self._signature(source, manifest.digest, image, demand, below))
         return below
@@ -223,6 +226,31 @@ class PullProbe:
 
         return await self._once((repository, source.insecure, blob.digest, blob.size_bytes), ask)
 
+    async def _configuration(
+        self, source: PullSource, manifest: Manifest, platforms: Sequence[Platform], below: _Below
+    ) -> None:
+        """Read an image's configuration, which nodes must understand, and which must be for all ``platforms``."""
+        config = manifest.config
+        if config is None:
+            return
+        where = source.reference.repository
+        if not may_be_image(manifest.media_type, config.media_type):
+            told = f"{where}: {manifest.digest} is no image but an artifact of type {shortened(config.media_type)}"
+            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, told))
+            return
+        content = await self._content(source, config, MAX_CONFIG_BYTES)
+        if isinstance(content, Failure):
+            below.failures.append(content)
+            return
+        try:
+            objection = misfits(content, platforms)
+        except MalformedError as error:
+            below.failures.append(Failure(Trouble.BAD_BLOB, f"{config.digest} at {where}: {error.message}"))
+            return
+        if objection is not None:
+            told = f"{where}: the image {manifest.digest} {objection}: nodes pull it and cannot run it"
+            below.failures.append(Failure(Trouble.WRONG_PLATFORM, told))
+
     async def _signature(
         self, source: PullSource, digest: Digest, image: Reference, demand: SignatureDemand, below: _Below
     ) -> Signed:
@@ -240,7 +268,7 @@ class PullProbe:
             return Signed.NOT_CHECKED
         objections: list[str] = []
         for layer in manifest.layers:
-            claimed = await self._claim(source, layer)
+            claimed = await self._content(source, layer, MAX_CLAIM_BYTES)
             if isinstance(claimed, Failure):
                 objections.append(claimed.message)
                 continue
@@ -254,17 +282,20 @@ class PullProbe:
         below.failures.append(Failure(Trouble.BAD_SIGNATURE, words))
         return Signed.FAILED
 
-    async def _claim(self, source: PullSource, layer: Descriptor) -> bytes | Failure:
+    async def _content(self, source: PullSource, blob: Descriptor, limit_bytes: int) -> bytes | Failure:
+        """Read a small blob whole and checked."""
         repository = source.reference.repository
-        if layer.size_bytes > MAX_CLAIM_BYTES:
-            return Failure(Trouble.BAD_SIGNATURE, f"{layer.digest} is too large to be a signature")
-        verifier, content = Verifier(layer.digest, layer.size_bytes), bytearray()
+        if blob.size_bytes > limit_bytes:
+            return Failure(Trouble.BAD_BLOB, f"{blob.digest} at {repository} is larger than nodes read")
+        verifier, content = Verifier(blob.digest, blob.size_bytes), bytearray()
         try:
-            async with self._open(source).open_blob(repository.path, layer) as stream:
+            async with self._open(source).open_blob(repository.path, blob) as stream:
                 async for chunk in stream:
                     verifier.update(chunk)
                     content += chunk
             verifier.finish()
+        except (ContentMismatchError, DamagedError) as error:
+            return Failure(Trouble.BAD_BLOB, f"{blob.digest} at {repository}: {error.message}")
         except AirferryError as error:
             return _failure(error, Trouble.NO_BLOB, has_credential=True)
         return bytes(content)
@@ -293,20 +324,6 @@ class _RefusedError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-
-
-def choose_instance(index: Manifest, platform: Platform) -> Digest | None:
-    """Return the child of a list that nodes of ``platform`` take; None when they take none."""
-    variants = (platform.variant,) if platform.variant else (*_VARIANTS.get(platform.architecture, ()), None)
-    for variant in variants:
-        for child in index.children:
-            at = child.platform
-            wanted = (platform.os, platform.architecture, variant)
-            if at is not None and (at.os, at.architecture, at.variant or None) == wanted:
-                return child.digest
-    if index.media_type == mediatype.OCI_INDEX:
-        return next((child.digest for child in index.children if child.platform is None), None)
-    return None
 
 
 def _failure(error: AirferryError, missing: Trouble, words: str | None = None, *, has_credential: bool) -> Failure:

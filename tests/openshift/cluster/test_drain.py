@@ -19,6 +19,10 @@ def rule(name: str, *mirrors: tuple[str, PullFrom], **flags: bool) -> PullRule:
 
 
 A = rule("q.io/a", ("m.io/a", DIGEST))
+TWICE = (
+    "q.io/a: the mirror m.io/a is listed twice, digest-only and tag-only, "
+    "and while it is, any change of its table drains"
+)
 
 CASES: dict[str, tuple[list[PullRule], list[PullRule], list[str]]] = {
     "nothing changes": ([A], [A], []),
@@ -52,18 +56,35 @@ CASES: dict[str, tuple[list[PullRule], list[PullRule], list[str]]] = {
         [rule("q.io/a", ("m.io/a", ALL))],
         ["q.io/a: the mirror m.io/a was digest-only and becomes for every pull"],
     ),
-    "the same place for tags as well goes by its first line": (
+    "the same place for tags as well is a mirror more, and no change of the one that is there": (
         [A],
         [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        ["q.io/a: the mirror m.io/a is added a second time, tag-only beside digest-only"],
+    ),
+    "the same place for digests as well": (
+        [rule("q.io/a", ("m.io/a", TAG))],
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [],
+    ),
+    "a place listed twice is left for tags alone": (
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [rule("q.io/a", ("m.io/a", TAG))],
+        [TWICE],
+    ),
+    "a place listed twice is left for digests alone": (
+        [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
+        [A],
+        [],
+    ),
+    "a digest mirror serves tags instead": (
+        [A],
+        [rule("q.io/a", ("m.io/a", TAG))],
         ["q.io/a: the mirror m.io/a was digest-only and becomes tag-only"],
     ),
     "a place listed twice drains whatever else changes in its table": (
         [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],
         [rule("q.io/a", ("m.io/a", DIGEST), ("n.io/a", DIGEST), ("m.io/a", TAG))],
-        [
-            "q.io/a: the mirror m.io/a was digest-only and becomes tag-only "
-            "(it is listed twice, and only its first line is compared)"
-        ],
+        [TWICE],
     ),
     "a place listed twice in a table that stays": (
         [rule("q.io/a", ("m.io/a", DIGEST), ("m.io/a", TAG))],

@@ -89,6 +89,16 @@ def test_pulls_by_tag_have_entries_of_the_same_width() -> None:
     assert {entry.policy for entry in (*entries.by_digest, *entries.by_tag)} == {SourcePolicy.NEVER}
 
 
+def test_a_scope_for_digests_alone_does_not_hide_a_wider_one_for_tags() -> None:
+    mirrored = [
+        MirroredRepository("q.io/a/x", "m.lan/a/x", by_tag=True),
+        MirroredRepository("q.io/a/x/y", "m.lan/a/x/y"),
+    ]
+    entries = scoped_entries(mirrored, NAMESPACE)
+    assert [entry.source for entry in entries.by_digest] == ["q.io/a", "q.io/a/x/y"]
+    assert [entry.source for entry in entries.by_tag] == ["q.io/a"]
+
+
 PARTS = st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=3).map("/".join)
 HOSTS = st.sampled_from(["q.io", "q.io:5000", "r.io"])
 SOURCES = st.builds(lambda host, path: f"{host}/{path}", HOSTS, PARTS)

@@ -139,8 +139,8 @@ def test_the_mirrors_of_a_release_are_sorted_and_listed_once():
     [
         pytest.param("", "f holds no mirror set", id="empty"),
         pytest.param("---\n---\n", "f holds no mirror set", id="empty documents"),
-        pytest.param("a: [", "f is not YAML at line", id="cut off"),
-        pytest.param("imageDigestSources: []\n---\n\tb", "f is not YAML at line 3", id="broken second document"),
+        pytest.param("a: [", "f, line 1, column 5: not YAML", id="cut off"),
+        pytest.param("imageDigestSources: []\n---\n\tb", "f, line 3", id="broken second document"),
         pytest.param("- a", "f, document 1 is not an object but list", id="a list"),
         pytest.param("a: 1", "f, document 1 has no kind, no imageDigestSources", id="something else"),
         pytest.param("imageDigestSources: []\nimageContentSources: []", "f, document 1 has both", id="both sections"),

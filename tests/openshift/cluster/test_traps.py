@@ -7,7 +7,7 @@ import pytest
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects
 from airferry.openshift.cluster.image_config import ImageConfig, SignaturePolicy
-from airferry.openshift.cluster.mirror_sets import MirrorSet
+from airferry.openshift.cluster.mirror_sets import MirrorKind, MirrorSet
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig, node_config
 from airferry.openshift.cluster.traps import TRAP_CODES, Trap, find_traps
 
@@ -40,6 +40,20 @@ def test_a_the_release_by_tag_never_uses_digest_mirrors() -> None:
     assert f"a pull of {RELEASE_REPOSITORY} by tag asks only the source" in trap.sentence
     assert "ImageTagMirrorSet" in trap.fix
     assert traps(mirrors, itms((RELEASE_REPOSITORY, ["m:8443/ocp/release"]))) == []
+
+
+def test_an_install_config_is_told_where_tag_mirrors_go() -> None:
+    """It has no field for them; the manifests of the installer are the place before there is a cluster."""
+    section = MirrorSet(MirrorKind.DIGEST_SOURCES, idms((RELEASE_REPOSITORY, ["m:8443/ocp"])).entries)
+    (trap,) = traps(section)
+    assert trap.code == "tag-pulls-unserved"
+    assert "install-config.yaml has no field" in trap.fix and "DIR/openshift/" in trap.fix
+    nested = MirrorSet(MirrorKind.DIGEST_SOURCES, idms((f"{RELEASE_REPOSITORY}/x", ["m:8443/x"])).entries)
+    hidden = {trap.code: trap.fix for trap in traps(nested, itms((RELEASE_REPOSITORY, ["m:8443/ocp"])))}
+    assert "DIR/openshift/" in hidden["hidden-tag-mirror"]
+    # Put there, it is no trap any more.
+    assert traps(section, itms((RELEASE_REPOSITORY, ["m:8443/ocp"]))) == []
+    assert "install-config" not in traps(idms((RELEASE_REPOSITORY, ["m:8443/ocp"])))[0].fix
 
 
 def test_c_a_scope_inside_two_sources_gets_the_wider_ones_mirrors() -> None:

@@ -6,6 +6,7 @@ from airferry.oci import Digest, Reference
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Trouble
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
+from airferry.openshift.cluster.remedies import Remedies
 from airferry.openshift.cluster.verdict import Verdict, judge
 from airferry.openshift.cluster.wanted import Wanted, WantedKind
 
@@ -39,7 +40,7 @@ CASES: dict[str, tuple[PullFindings, Verdict, str, str]] = {
         met(Trouble.NO_BLOB, answered=True),
         Verdict.NO,
         "no-blob",
-        "airferry release mirror",
+        "airferry release mirror 4.12.0 --arch amd64 --refresh --to m.lan/ocp/release",
     ),
     "a layer could not be asked for": (
         met(Trouble.UNSETTLED, answered=True),
@@ -51,7 +52,7 @@ CASES: dict[str, tuple[PullFindings, Verdict, str, str]] = {
         met(Trouble.NO_MANIFEST, Trouble.UNREACHABLE),
         Verdict.NO,
         "no-manifest",
-        "airferry release mirror",
+        "airferry release mirror 4.12.0 --arch amd64 --refresh --to m.lan/ocp/release",
     ),
     "the mirror and the source are out of reach": (
         met(Trouble.UNREACHABLE, Trouble.UNREACHABLE),
@@ -78,7 +79,7 @@ CASES: dict[str, tuple[PullFindings, Verdict, str, str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_what_was_met_settles_the_answer(name: str) -> None:
     findings, verdict, code, fix = CASES[name]
-    found = judge(wanted(), findings, DIGESTS)
+    found = judge(wanted(), findings, DIGESTS, Remedies("4.12.0 --arch amd64"))
     assert (found.verdict, found.code) == (verdict, code)
     assert fix in found.fix and (verdict is Verdict.YES) is (found.fix == "")
 
@@ -103,3 +104,11 @@ def test_a_tag_that_digest_mirrors_do_not_serve_is_the_rules_fault() -> None:
     found = judge(wanted(TAGGED), findings, PullRules((*DIGESTS.rules, wide)))
     assert found.code == "hidden-by-narrower-rule" and "hides the mirrors of quay.io" in found.reason
     assert judge(wanted(TAGGED), findings, PullRules()).code == "no-mirror-rule"
+
+
+def test_a_rule_that_sends_its_pulls_elsewhere_is_not_blamed_for_having_no_mirror() -> None:
+    elsewhere, bare = (PullRules((PullRule("quay.io", location),)) for location in ("m.lan/quay", "quay.io"))
+    for rules, code in ((elsewhere, "unreachable"), (bare, "no-mirror-rule")):
+        found = judge(wanted(), met(Trouble.UNREACHABLE, rules=rules), rules)
+        assert found.code == code
+    assert "m.lan" in judge(wanted(), met(Trouble.UNREACHABLE, rules=elsewhere), elsewhere).fix

@@ -8,7 +8,7 @@ from airferry.oci import Digest
 from airferry.registry import RegistryStore
 
 from ..conftest import Client
-from .world import CONTENT, Door, files_under, is_well, refused
+from .world import CONTENT, Door, in_and_around, is_well, refused
 
 D = Digest.of(CONTENT)
 
@@ -57,7 +57,7 @@ UP = ["..", "%2e%2e", "..%2f..%2fetc", "%2e%2e%2f%2e%2e", "a%5c..%5c..", "a%00b"
 
 @pytest.mark.parametrize("up", UP)
 async def test_case_14_nothing_leads_out_of_the_root(disk_registry: Client, tmp_path: Path, up: str) -> None:
-    before = files_under(tmp_path.parent)
+    before = in_and_around(tmp_path)
     expected = {400: ("NAME_INVALID", "TAG_INVALID", "DIGEST_INVALID"), 404: ("BLOB_UPLOAD_UNKNOWN", "UNSUPPORTED")}
     for method, path in (
         ("GET", f"/v2/{up}/manifests/t"),
@@ -77,7 +77,7 @@ async def test_case_14_nothing_leads_out_of_the_root(disk_registry: Client, tmp_
     ):
         answer = await disk_registry(method, path, CONTENT if method in ("PUT", "POST", "PATCH") else None)
         assert answer.code in expected.get(answer.status, ()), (path, answer.status, answer.body)
-    assert files_under(tmp_path.parent) == before
+    assert in_and_around(tmp_path) == before
     mounted = await disk_registry("POST", f"/v2/a/blobs/uploads/?mount={D}&from={up}")
     assert mounted.status == 202
     await is_well(disk_registry)

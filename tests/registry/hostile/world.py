@@ -27,8 +27,9 @@ def refused(answer: Answer, *expected: tuple[int, str]) -> None:
     assert (answer.status, answer.code) in expected, (answer.status, answer.body[:300])
 
 
-def files_under(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*"))
+def in_and_around(root: Path) -> list[Path]:
+    """Every file of a registry, and what lies beside its root."""
+    return [*sorted(root.rglob("*")), *sorted(root.parent.iterdir())]
 
 
 class Door:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from airferry.content.errors import NotFoundError
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 
 _MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 _DOCKER_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
@@ -171,7 +171,7 @@ def _decode(content: bytes, path: Path) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The decoder's message names a position, never the text, so no secret leaks.
         raise MalformedError(
-            f"the auth file {path} is not JSON: {error}",
+            f"the auth file {path} is not JSON: {parser_words(error)}",
             hint='it must hold a pull secret: {"auths": {"HOST": {"auth": "…"}}}',
         ) from None
     if not isinstance(fields, dict):

@@ -17,6 +17,12 @@ from airferry.openshift.cluster.mirror_sets import API_VERSIONS, MirrorKind, Mir
 _MIRROR_KINDS: Final = {kind.value for kind in API_VERSIONS}
 _SECTIONS: Final = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)
 _INSTALL_CONFIG: Final = {"baseDomain", "controlPlane", "platform", "pullSecret"}
+LOOKED_FOR: Final = (
+    "looked for mirror sets (ImageDigestMirrorSet, ImageTagMirrorSet, ImageContentSourcePolicy), "
+    "Image cluster, ClusterImagePolicy, ImagePolicy, install-config.yaml, registries.conf and registries.d"
+)
+"""Hint for a file that says nothing about pulls."""
+
 _LOOKUPS: Final = {"docker", "default-docker"}
 
 
@@ -25,7 +31,8 @@ class ClusterObjects:
     """What files said, in their order.
 
     ``lookups`` are the scopes of a registries.d file with ``use-sigstore-attachments``, None when there was no
-    such file. ``passed_over`` names, with its place, each object that decides nothing here.
+    such file. ``has_install_config`` is true where one was among them, with mirrors or without. ``passed_over``
+    names, with its place, each object that decides nothing here.
     """
 
     mirror_sets: tuple[MirrorSet, ...] = ()
@@ -33,6 +40,13 @@ class ClusterObjects:
     policies: tuple[SignaturePolicy, ...] = ()
     lookups: tuple[str, ...] | None = None
     passed_over: tuple[str, ...] = ()
+    has_install_config: bool = False
+
+    @property
+    def decides_nothing(self) -> bool:
+        """Whether nothing was read that says anything about pulls."""
+        says = (self.mirror_sets, self.image_config, self.policies, self.lookups, self.has_install_config)
+        return not any(says)
 
 
 def parse_cluster_objects(text: str, file: str) -> ClusterObjects:
@@ -40,12 +54,11 @@ def parse_cluster_objects(text: str, file: str) -> ClusterObjects:
 
     Raises MalformedError, and UnsupportedError for templates.
     """
-    found: list[ClusterObjects] = []
-    for where, document in read_documents(text, file):
-        found.extend(_read_document(document, where))
-    if not found:
-        raise MalformedError(f"{file} holds nothing")
-    return join_objects(found)
+    documents = list(read_documents(text, file))
+    if not documents:
+        raise MalformedError(f"{file} holds nothing", hint=LOOKED_FOR)
+    # An empty list is what `oc get` prints of a cluster that has no such object yet.
+    return join_objects(part for where, document in documents for part in _read_document(document, where))
 
 
 def join_objects(parts: Iterable[ClusterObjects]) -> ClusterObjects:
@@ -55,7 +68,9 @@ def join_objects(parts: Iterable[ClusterObjects]) -> ClusterObjects:
     passed_over: list[str] = []
     lookups: list[str] | None = None
     config: ImageConfig | None = None
+    has_install_config = False
     for part in parts:
+        has_install_config = has_install_config or part.has_install_config
         if part.image_config is not None:
             if config is not None:
                 raise MalformedError(
@@ -69,7 +84,7 @@ def join_objects(parts: Iterable[ClusterObjects]) -> ClusterObjects:
         policies += part.policies
         passed_over += part.passed_over
     ordered = None if lookups is None else tuple(sorted(set(lookups)))
-    return ClusterObjects(tuple(sets), config, tuple(policies), ordered, tuple(passed_over))
+    return ClusterObjects(tuple(sets), config, tuple(policies), ordered, tuple(passed_over), has_install_config)
 
 
 def _read_document(document: Any, where: str) -> list[ClusterObjects]:
@@ -84,10 +99,11 @@ def _read_document(document: Any, where: str) -> list[ClusterObjects]:
 
 
 def _read_without_kind(document: Mapping[str, Any], where: str) -> ClusterObjects:
+    is_install_config = bool(document.keys() & _INSTALL_CONFIG)
     if any(name in document for name in _SECTIONS):
-        return ClusterObjects(tuple(read_sections(document, where)))
-    if document.keys() & _INSTALL_CONFIG:
-        return ClusterObjects()
+        return ClusterObjects(tuple(read_sections(document, where)), has_install_config=is_install_config)
+    if is_install_config:
+        return ClusterObjects(has_install_config=True)
     if document and document.keys() <= _LOOKUPS:
         return ClusterObjects(lookups=_read_lookups(document, where))
     raise MalformedError(

@@ -115,9 +115,20 @@ def _changed_table(old: PullRule, new: PullRule) -> Iterator[str]:
             if mirror.pull_from is not PullFrom.DIGEST_ONLY and not new.mirror_by_digest_only:
                 yield f"the mirror {mirror.location} is added, {_shown(mirror)} and not digest-only"
         elif mirror.pull_from is not was.pull_from and mirror.pull_from is not PullFrom.DIGEST_ONLY:
-            # Of mirrors listed twice, for digests and for tags, the operator looks at the first line only.
-            twice = " (it is listed twice, and only its first line is compared)" if mirror in old.mirrors else ""
-            yield f"the mirror {mirror.location} was {_shown(was)} and becomes {_shown(mirror)}{twice}"
+            # The operator compares every line of a mirror with the first that had its location.
+            yield _second_line(was, mirror, old, new)
+
+
+def _second_line(was: Mirror, mirror: Mirror, old: PullRule, new: PullRule) -> str:
+    def is_listed(rule: PullRule, kind: PullFrom) -> bool:
+        return any(one.location == mirror.location and one.pull_from is kind for one in rule.mirrors)
+
+    if is_listed(old, mirror.pull_from):
+        lines = f"{_shown(was)} and {_shown(mirror)}"
+        return f"the mirror {mirror.location} is listed twice, {lines}, and while it is, any change of its table drains"
+    if is_listed(new, was.pull_from):
+        return f"the mirror {mirror.location} is added a second time, {_shown(mirror)} beside {_shown(was)}"
+    return f"the mirror {mirror.location} was {_shown(was)} and becomes {_shown(mirror)}"
 
 
 def _shown(mirror: Mirror) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.openshift.cluster.accumulating import accumulate
-from airferry.openshift.cluster.install_config_mirrors import edit_mirrors
+from airferry.openshift.cluster.install_config_mirrors import edit_mirrors, mirror_warnings
 from airferry.openshift.cluster.masking import masked_lines
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
 from airferry.openshift.cluster.mirror_sets import MirrorKind, MirrorSet
@@ -39,9 +39,10 @@ _BY_HAND: Final = "put it in by hand; `airferry cluster mirror-sets --kind insta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallConfigChanges:
-    """What is to be in the file afterwards. ``mirror_sets`` for pulls by tag are passed over: installers know none.
+    """What is to be in the file afterwards. ``mirror_sets`` for pulls by tag are left out, with a warning.
 
-    ``section`` None keeps the section that is there. ``pull_secret`` holds the credentials for ``registries``.
+    ``section`` None keeps the section that is there, and makes imageDigestSources where there is none, with a
+    warning. ``pull_secret`` holds the credentials for ``registries``.
     """
 
     certificates: tuple[PemCertificate, ...] = ()
@@ -56,12 +57,16 @@ class InstallConfigChanges:
 
 @dataclass(frozen=True, slots=True)
 class EditedInstallConfig:
-    """The file as it was and as it is to be, what was done as sentences, and a diff in which secrets are masked."""
+    """The file as it was and as it is to be, what was done as sentences, and a diff in which secrets are masked.
+
+    ``warnings`` say what was asked for and is not in the file, or was decided without being asked for.
+    """
 
     before: str = field(repr=False)
     after: str = field(repr=False)
     notes: tuple[str, ...]
     diff: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -75,10 +80,17 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     What was read back from the outcome has been compared: no other field differs.
     """
     ending = "\r\n" if "\r\n" in text else "\n"
-    plain = text.replace("\r\n", "\n").removeprefix("\ufeff")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    plain = text.removeprefix(mark).replace("\r\n", "\n")
     notes: list[str] = []
     repaired = _readable(plain, file, notes)
-    if "pullSecret" not in YamlLines(repaired, file).values:
+    values = YamlLines(repaired, file).values
+    if "pullSecret" not in values and values.get("kind", "InstallConfig") != "InstallConfig":
+        raise MalformedError(
+            f"{file} is {values['kind']} of a cluster, not install-config.yaml",
+            hint="mirror sets are merged in by --mirror-sets FILE",
+        )
+    if "pullSecret" not in values:
         raise MalformedError(
             f"{file} has no pullSecret, and installers refuse that",
             hint="""add the line  pullSecret: '{"auths":{}}'  at its top level; -a FILE then fills in the mirror""",
@@ -98,8 +110,10 @@ def edit_install_config(text: str, changes: InstallConfigChanges, file: str) -> 
     old.lines = plain.split("\n")  # what was repaired are lines of the bundle, which hold no secrets
     shown = masked_lines(old), masked_lines(YamlLines(edited, file))
     diff = "".join(f"{line}\n" for line in unified_diff(*shown, f"{file} (now)", f"{file} (edited)", lineterm=""))
-    after = edited.replace("\n", ending) if edited != plain else text
-    return EditedInstallConfig(text, after, tuple(notes), diff)
+    after = mark + edited.replace("\n", ending) if edited != plain else text
+    is_chosen = changes.section is None and not any(kind.value in old.values for kind in _SECTIONS)
+    warnings = mirror_warnings(changes.mirror_sets, is_section_chosen=is_chosen)
+    return EditedInstallConfig(text, after, tuple(notes), diff, warnings)
 
 
 def _readable(text: str, file: str, notes: list[str]) -> str:

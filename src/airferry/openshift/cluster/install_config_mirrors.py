@@ -7,6 +7,7 @@ from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.accumulating import accumulate
 from airferry.openshift.cluster.mirror_files import parse_mirror_sets
 from airferry.openshift.cluster.mirror_sets import (
+    TO_INSTALLER_MANIFESTS,
     MirrorEntry,
     MirrorKind,
     MirrorSet,
@@ -59,6 +60,26 @@ def edit_mirrors(
     head = lines[section.first]
     lines[section.first] = f"{wanted.value}{head[len(present.value) :]}" if head.startswith(present.value) else head
     return "\n".join(lines)
+
+
+def mirror_warnings(sets: Sequence[MirrorSet], *, is_section_chosen: bool) -> tuple[str, ...]:
+    """Return what to say of the sets for pulls by tag, which install-config.yaml has no field for.
+
+    With ``is_section_chosen`` nobody said which section mirrors for pulls by digest go to, and that is said as well.
+    """
+    found = [
+        f"{item.kind.value} {item.name or 'without a name'} ({item.origin}) is left out, since install-config.yaml "
+        f"cannot hold mirrors for pulls by tag of {', '.join(entry.source for entry in item.entries)}; "
+        f"give it to the installer as a manifest: {TO_INSTALLER_MANIFESTS}"
+        for item in sets
+        if item.kind.is_for_tags and item.entries
+    ]
+    if is_section_chosen and any(item.entries for item in sets if not item.kind.is_for_tags):
+        found.append(
+            "imageDigestSources was chosen, which installers know from 4.14 on, since no release version was given; "
+            "for an older one: --release-version X.Y"
+        )
+    return tuple(found)
 
 
 def _present_sets(document: YamlLines, present: MirrorKind | None, file: str) -> tuple[MirrorSet, ...]:

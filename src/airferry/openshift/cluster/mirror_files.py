@@ -18,6 +18,7 @@ from airferry.openshift.cluster.mirror_sets import (
     SourcePolicy,
     check_entry,
 )
+from airferry.openshift.cluster.yaml_errors import located
 
 _MAX_FILE_CHARACTERS: Final = 8 * 1024 * 1024
 _FRAGMENTS: Final = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
@@ -59,10 +60,7 @@ def _load_all(text: str, file: str) -> Iterator[Any]:
     try:
         yield from reader.load_all(text)
     except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-        raise MalformedError(f"{file} is not YAML{line}: {problem}") from error
+        raise located(error, text, file) from None
 
 
 def _read_document(document: Any, where: str) -> list[MirrorSet]:

@@ -56,7 +56,7 @@ def scoped_entries(
             mirrors.setdefault(item.source, set()).add(item.mirror)
             if item.by_tag:
                 tagged.setdefault(item.source, set()).add(item.mirror)
-    chosen = _choose(mirrors, width)
+    chosen = _choose(mirrors, tagged, width)
     return ScopedEntries(_entries(_places(mirrors, chosen), policy), _entries(_places(tagged, chosen), policy))
 
 
@@ -73,7 +73,7 @@ def _places(mirrors: Mapping[str, set[str]], chosen: Mapping[str, str]) -> dict[
     return places
 
 
-def _choose(mirrors: Mapping[str, set[str]], width: ScopeWidth) -> dict[str, str]:
+def _choose(mirrors: Mapping[str, set[str]], tagged: Mapping[str, set[str]], width: ScopeWidth) -> dict[str, str]:
     """Return the scope of each source: wide ones where they prove right, its own where not."""
     levels = {
         ScopeWidth.REPOSITORY: (),
@@ -93,7 +93,7 @@ def _choose(mirrors: Mapping[str, set[str]], width: ScopeWidth) -> dict[str, str
         for source in mirrors:
             if chosen[source] in refused:
                 chosen[source] = source
-        while wrong := _wrong_scopes(mirrors, chosen):
+        while wrong := _wrong_scopes(mirrors, tagged, chosen):
             refused |= wrong
             for source in mirrors:
                 if chosen[source] in wrong:
@@ -118,15 +118,21 @@ def _is_clear(source: str, scope: str, mirror: str) -> bool:
     return f"/{path.rpartition('/')[0] or path}/" not in f"/{before}/"
 
 
-def _wrong_scopes(mirrors: Mapping[str, set[str]], chosen: Mapping[str, str]) -> set[str]:
-    """Return the wide scopes that lead a mirrored repository elsewhere than to its mirrors."""
-    places = _places(mirrors, chosen)
+def _wrong_scopes(
+    mirrors: Mapping[str, set[str]], tagged: Mapping[str, set[str]], chosen: Mapping[str, str]
+) -> set[str]:
+    """Return the wide scopes that lead a mirrored repository elsewhere than to its mirrors, by digest or by tag.
+
+    For a pull by tag, too, the longest scope of all counts: one that has mirrors by digest alone hides the wider one.
+    """
+    by_digest = _places(mirrors, chosen)
     wrong: set[str] = set()
-    for source, found in mirrors.items():
-        scope = next(prefix for prefix in _prefixes(source) if prefix in places)
-        rest = source[len(scope) :]
-        if {f"{place}{rest}" for place in places[scope]} != found:
-            wrong.add(scope)
+    for wanted, places in ((mirrors, by_digest), (tagged, _places(tagged, chosen))):
+        for source, found in wanted.items():
+            scope = next(prefix for prefix in _prefixes(source) if prefix in by_digest)
+            rest = source[len(scope) :]
+            if {f"{place}{rest}" for place in places.get(scope, ())} != found:
+                wrong.add(scope)
     return wrong
 
 

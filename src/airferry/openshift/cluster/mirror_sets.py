@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from airferry.errors import MalformedError
+from airferry.openshift.cluster.object_names import quoted
 from airferry.openshift.cluster.scopes import is_location, is_source
 
 
@@ -27,6 +28,15 @@ class MirrorKind(StrEnum):
     def is_for_tags(self) -> bool:
         """Whether its mirrors serve pulls by tag; all others serve pulls by digest."""
         return self is MirrorKind.ITMS
+
+    @property
+    def is_section(self) -> bool:
+        """Whether it is written as a section of install-config.yaml, and not as an object."""
+        return self in (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
+
+
+TO_INSTALLER_MANIFESTS: Final = "`openshift-install create manifests --dir DIR`, then put it into DIR/openshift/"
+"""What is done, before a cluster is there, with an object that install-config.yaml has no field for."""
 
 
 class SourcePolicy(StrEnum):
@@ -105,7 +115,7 @@ def print_object(kind: MirrorKind, entries: Iterable[MirrorEntry], *, name: str 
         f"apiVersion: {API_VERSIONS[kind]}",
         f"kind: {kind.value}",
         "metadata:",
-        f"  name: {name}",
+        f"  name: {quoted(name)}",
         "spec:",
         f"  {ENTRY_FIELDS[kind]}:",
     ]
@@ -127,22 +137,13 @@ def _entry_lines(kind: MirrorKind, entries: Iterable[MirrorEntry]) -> list[str]:
     lines: list[str] = []
     for entry in sorted(entries, key=lambda item: item.source):
         lines.append("- mirrors:")
-        lines.extend(f"  - {_quoted(mirror)}" for mirror in entry.mirrors)
+        lines.extend(f"  - {quoted(mirror)}" for mirror in entry.mirrors)
         if entry.policy is not None and (entry.policy is SourcePolicy.NEVER or kind in POLICY_FIELDS):
             if kind not in POLICY_FIELDS:
                 raise MalformedError(f"{kind.value} cannot say {entry.policy.value} (source {entry.source})")
             if kind is not MirrorKind.DIGEST_SOURCES:
                 lines.append(f"  {POLICY_FIELDS[kind]}: {entry.policy.value}")
-        lines.append(f"  source: {_quoted(entry.source)}")
+        lines.append(f"  source: {quoted(entry.source)}")
         if entry.policy is not None and kind is MirrorKind.DIGEST_SOURCES:
             lines.append(f"  sourcePolicy: {entry.policy.value}")
     return lines
-
-
-_YAML_WORDS: Final = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
-
-
-def _quoted(text: str) -> str:
-    """Return a scalar that YAML reads back as this text: ``*.domain`` would be an alias, ``[::1]`` a list."""
-    special = text[:1] in "*[" or text.lower() in _YAML_WORDS or text.replace(".", "", 1).isdecimal()
-    return f"'{text}'" if special else text

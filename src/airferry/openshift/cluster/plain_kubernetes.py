@@ -29,10 +29,33 @@ FindLogin = Callable[[str, str], Login | None]
 
 @dataclass(frozen=True, slots=True)
 class PlainForm:
-    """Files by their path on the node, without the leading slash; ``unsaid`` is what they cannot say."""
+    """Files by their path on the node, without the leading slash; ``unsaid`` is what they cannot say.
+
+    ``lost`` are those of ``unsaid`` by which a mirror is not in the files at all. Where ``has_effect`` is false, nodes
+    do with the files what they do without.
+    """
 
     files: dict[str, str]
     unsaid: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    has_effect: bool = True
+
+
+@dataclass(slots=True)
+class _Unsaid:
+    """What was left unsaid so far, each sentence once."""
+
+    sentences: dict[str, None] = field(default_factory=dict)
+    lost: dict[str, None] = field(default_factory=dict)
+
+    def say(self, *sentences: str) -> None:
+        """Note what the files cannot say."""
+        self.sentences |= dict.fromkeys(sentences)
+
+    def lose(self, sentence: str) -> None:
+        """Note a mirror that is not in the files."""
+        self.say(sentence)
+        self.lost[sentence] = None
 
 
 @dataclass(slots=True)
@@ -50,12 +73,16 @@ def containerd_form(rules: PullRules, *, ca: str | None = None) -> PlainForm:
     """Return one ``hosts.toml`` for each registry that a rule names; ``ca`` is PEM that all of them trust."""
     files: dict[str, str] = {}
     unsaid = _wildcards(rules)
+    plain = {_hosts_toml(host, [PullRule(host, host)], _Unsaid(), has_ca=False) for host in _by_host(rules)}
+    has_effect = False
     for host, tables in _by_host(rules).items():
         folder = f"{CERTS_DIR}/{_folder(host)}"
-        files[f"{folder}/hosts.toml"] = _hosts_toml(host, tables, unsaid, has_ca=ca is not None)
+        text = _hosts_toml(host, tables, unsaid, has_ca=ca is not None)
+        files[f"{folder}/hosts.toml"] = text
+        has_effect = has_effect or text not in plain
         if ca is not None:
             files[f"{folder}/{CA_FILE}"] = ca
-    return PlainForm(files, tuple(unsaid))
+    return PlainForm(files, tuple(unsaid.sentences), tuple(unsaid.lost), has_effect)
 
 
 def _by_host(rules: PullRules) -> dict[str, list[PullRule]]:
@@ -66,12 +93,13 @@ def _by_host(rules: PullRules) -> dict[str, list[PullRule]]:
     return found
 
 
-def _wildcards(rules: PullRules) -> list[str]:
-    return [
-        f"{rule.prefix}: a wildcard cannot be said; name each registry in a rule of its own"
-        for rule in sorted(rules.rules, key=lambda item: item.prefix)
-        if rule.prefix.startswith("*.")
-    ]
+def _wildcards(rules: PullRules) -> _Unsaid:
+    unsaid = _Unsaid()
+    for rule in sorted(rules.rules, key=lambda item: item.prefix):
+        if rule.prefix.startswith("*."):
+            sentence = f"{rule.prefix}: a wildcard cannot be said; name each registry in a rule of its own"
+            (unsaid.lose if rule.mirrors else unsaid.say)(sentence)
+    return unsaid
 
 
 def _folder(host: str) -> str:
@@ -84,13 +112,13 @@ def _path(location: str) -> str:
     return location.partition("/")[2]
 
 
-def _hosts_toml(host: str, tables: Sequence[PullRule], unsaid: list[str], *, has_ca: bool) -> str:
+def _hosts_toml(host: str, tables: Sequence[PullRule], unsaid: _Unsaid, *, has_ca: bool) -> str:
     endpoints: dict[str, _Endpoint] = {}
     for rule in tables:
         for mirror in rule.mirrors:
             _add_endpoint(endpoints, rule, mirror, unsaid)
     for rule in tables:
-        unsaid += _unsaid_of(rule, tables, "containerd")
+        unsaid.say(*_unsaid_of(rule, tables, "containerd"))
     whole = next((rule for rule in tables if rule.prefix == host), None)
     server = _Endpoint(f"https://{_HUB_SERVER if host == _DOCKER_HUB else host}", has_path=False)
     if whole is not None:
@@ -102,7 +130,7 @@ def _hosts_toml(host: str, tables: Sequence[PullRule], unsaid: list[str], *, has
         if own:
             server = hosts.pop(own[-1])
         else:
-            unsaid.append(f"{host}: blocked cannot be said; bar it with a firewall, or with an admission policy")
+            unsaid.say(f"{host}: blocked cannot be said; bar it with a firewall, or with an admission policy")
     lines = [f"server = {json.dumps(server.url)}", *_fields(server, has_ca=has_ca and server.url in endpoints)]
     for endpoint in hosts:
         lines += ["", f"[host.{json.dumps(endpoint.url)}]", *("  " + line for line in _fields(endpoint, has_ca=has_ca))]
@@ -118,10 +146,10 @@ def _own_place(rule: PullRule, server: _Endpoint) -> _Endpoint:
     return _Endpoint(url, bool(path), insecure=rule.insecure)
 
 
-def _add_endpoint(endpoints: dict[str, _Endpoint], rule: PullRule, mirror: Mirror, unsaid: list[str]) -> None:
+def _add_endpoint(endpoints: dict[str, _Endpoint], rule: PullRule, mirror: Mirror, unsaid: _Unsaid) -> None:
     source, path = _path(rule.prefix), _path(mirror.location)
     if source and path != source and not path.endswith(f"/{source}"):
-        unsaid.append(
+        unsaid.lose(
             f"{rule.prefix}: the mirror {mirror.location} cannot be said, since hosts.toml only puts a path before "
             f"the image's own; mirror to a path that ends in {source}"
         )
@@ -136,7 +164,7 @@ def _add_endpoint(endpoints: dict[str, _Endpoint], rule: PullRule, mirror: Mirro
         # "resolve" is the step from a tag to a digest; without it only pulls by digest come here.
         endpoint.capabilities.add("resolve")
     if mirror.pull_from is PullFrom.TAG_ONLY:
-        unsaid.append(f"{rule.prefix}: tag-only cannot be said; {mirror.location} is asked for digests as well")
+        unsaid.say(f"{rule.prefix}: tag-only cannot be said; {mirror.location} is asked for digests as well")
 
 
 def _fields(endpoint: _Endpoint, *, has_ca: bool) -> list[str]:
@@ -195,25 +223,26 @@ def k3s_form(rules: PullRules, *, ca: str | None = None, find_login: FindLogin |
     files = {K3S_FILE: "\n".join(lines) + "\n"}
     if ca is not None:
         files[K3S_CA_FILE] = ca
-    return PlainForm(files, tuple(unsaid))
+    has_effect = bool(mirrors or configs)
+    return PlainForm(files, tuple(unsaid.sentences), tuple(unsaid.lost), has_effect)
 
 
-def _k3s_mirrors(host: str, tables: Sequence[PullRule], unsaid: list[str], reached: dict[str, Mirror]) -> list[str]:
+def _k3s_mirrors(host: str, tables: Sequence[PullRule], unsaid: _Unsaid, reached: dict[str, Mirror]) -> list[str]:
     endpoints: dict[str, None] = {}
     rewrites: dict[str, str] = {}
     for rule in tables:
         if any(rule.prefix.startswith(f"{outer.prefix}/") and outer.mirrors for outer in tables):
-            unsaid += _unsaid_of_parts(rule)
+            unsaid.say(*_unsaid_of_parts(rule))
             if rule.mirrors:
-                unsaid.append(
+                unsaid.lose(
                     f"{rule.prefix}: lies in a wider rule, and K3s orders no rewrites; its mirrors are left out"
                 )
             continue
-        unsaid += _unsaid_of(rule, tables, "K3s")
+        unsaid.say(*_unsaid_of(rule, tables, "K3s"))
         if rule.prefix == host and rule.blocked:
-            unsaid.append(f"{host}: blocked cannot be said; start K3s with --disable-default-registry-endpoint")
+            unsaid.say(f"{host}: blocked cannot be said; start K3s with --disable-default-registry-endpoint")
         if rule.prefix == host and rule.location not in ("", rule.prefix):
-            unsaid.append(f"{host}: its own location {rule.location} cannot be said")
+            unsaid.say(f"{host}: its own location {rule.location} cannot be said")
         for mirror in _alike(rule, unsaid):
             address = mirror.location.partition("/")[0]
             endpoints[f"https://{address}"] = None
@@ -237,12 +266,12 @@ def _rewrite(source: str, path: str) -> tuple[str, str]:
     return f"^{source.replace('.', chr(92) + '.')}(/.*)?$", f"{path}$1" if path else "$1"
 
 
-def _alike(rule: PullRule, unsaid: list[str]) -> list[Mirror]:
+def _alike(rule: PullRule, unsaid: _Unsaid) -> list[Mirror]:
     """Return the mirrors under the path of the first; a rewrite holds for every endpoint."""
     kept: list[Mirror] = []
     for mirror in rule.mirrors:
         if kept and _path(mirror.location) != _path(kept[0].location):
-            unsaid.append(
+            unsaid.lose(
                 f"{rule.prefix}: the mirror {mirror.location} is left out, since rewrites hold for every endpoint "
                 f"and {kept[0].location} has another path"
             )
@@ -250,12 +279,12 @@ def _alike(rule: PullRule, unsaid: list[str]) -> list[Mirror]:
         kept.append(mirror)
         only = PullFrom.DIGEST_ONLY if rule.mirror_by_digest_only else mirror.pull_from
         if only is not PullFrom.ALL:
-            unsaid.append(f"{rule.prefix}: {only} cannot be said; {mirror.location} is asked for every pull")
+            unsaid.say(f"{rule.prefix}: {only} cannot be said; {mirror.location} is asked for every pull")
     return kept
 
 
 def _k3s_configs(
-    reached: Iterable[Mirror], unsaid: list[str], *, has_ca: bool, find_login: FindLogin | None
+    reached: Iterable[Mirror], unsaid: _Unsaid, *, has_ca: bool, find_login: FindLogin | None
 ) -> list[str]:
     lines: list[str] = []
     for mirror in sorted(reached, key=lambda item: item.location):
@@ -269,7 +298,7 @@ def _k3s_configs(
                 f"      password: {json.dumps(login[1])}",
             ]
         elif find_login is not None:
-            unsaid.append(f"{address}: the auth file has no user and password for it, so it is asked anonymously")
+            unsaid.say(f"{address}: the auth file has no user and password for it, so it is asked anonymously")
         if mirror.insecure:
             fields += ["    tls:", "      insecure_skip_verify: true"]
         elif has_ca:

@@ -11,7 +11,7 @@ from typing import Final
 from airferry.oci.pull_rules import PullFrom, PullRule, PullRules
 from airferry.oci.pull_sources import find_rule, match_length, mirrors_for
 from airferry.openshift.cluster.image_policies import overridden_scopes, places_of
-from airferry.openshift.cluster.mirror_sets import MirrorSet
+from airferry.openshift.cluster.mirror_sets import TO_INSTALLER_MANIFESTS, MirrorSet
 from airferry.openshift.cluster.node_config import NodeConfig
 from airferry.openshift.cluster.scopes import is_location, is_nested
 
@@ -30,6 +30,12 @@ TRAP_CODES: Final = {
     "policy-overridden": "a namespace's policy counts for nothing, because the cluster has one for its scope",
 }
 """Every code, and what it means in general."""
+
+BY_TAG_ONLY: Final = frozenset({"tag-pulls-unserved", "hidden-tag-mirror"})
+"""Codes of what no pull by digest meets."""
+
+BY_DIGEST_ONLY: Final = frozenset({"hidden-digest-mirror"})
+"""Codes of what no pull by tag meets."""
 
 _COMPONENTS: Final = re.compile(r"/ocp-v[0-9]+\.[0-9]+-art-dev\Z")
 """Repositories of release components, which releases name by digest only."""
@@ -55,6 +61,7 @@ def find_traps(config: NodeConfig, mirror_sets: Sequence[MirrorSet] = ()) -> tup
     rules = sorted(config.rules.rules, key=lambda rule: rule.prefix)
     tables = _Tables(rules)
     found: list[Trap] = []
+    is_install_config = any(item.kind.is_section for item in mirror_sets)
     listed = {entry.source for item in mirror_sets for entry in item.entries if entry.source in entry.mirrors}
     # Of places one by one only those are asked about that a blocked table could cover.
     bars = PullRules(tuple(rules)) if any(rule.blocked for rule in rules) else PullRules()
@@ -64,7 +71,7 @@ def find_traps(config: NodeConfig, mirror_sets: Sequence[MirrorSet] = ()) -> tup
     for rule in rules:
         wider = tables.around(rule)
         found += _names(rule)
-        found += _kinds_of_pull(rule, wider)
+        found += _kinds_of_pull(rule, wider, is_install_config=is_install_config)
         found += _source_first(rule, is_listed=rule.prefix in listed or not mirror_sets)
         found += _blocked_mirrors(rule, bars)
         found += _wider_mirrors(rule, [other for other in wider if other.prefix in sources], sources)
@@ -97,7 +104,7 @@ def table(rule: PullRule) -> str:
 
 def _names(rule: PullRule) -> list[Trap]:
     found = []
-    for location in (*(mirror.location for mirror in rule.mirrors), rule.location):
+    for location in dict.fromkeys((*(mirror.location for mirror in rule.mirrors), rule.location)):
         problem = _name_problem(location)
         if problem is not None:
             sentence = f"{location} {problem}, so every pull by this table fails, whatever other mirrors it has"
@@ -123,7 +130,14 @@ def _serves(rule: PullRule, kind: PullFrom) -> bool:
     return bool(mirrors_for(rule, by_digest=kind is PullFrom.DIGEST_ONLY))
 
 
-def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule]) -> list[Trap]:
+def _tag_mirrors_fix(sentence: str, *, is_install_config: bool) -> str:
+    """Return the fix for missing mirrors of pulls by tag; install-config.yaml, which comes first, has none."""
+    if not is_install_config:
+        return sentence
+    return f"{sentence}; install-config.yaml has no field for it: {TO_INSTALLER_MANIFESTS}"
+
+
+def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule], *, is_install_config: bool) -> list[Trap]:
     """What tag pulls and digest pulls of this table miss."""
     found = []
     for kind, code, word in (
@@ -137,15 +151,19 @@ def _kinds_of_pull(rule: PullRule, wider: Sequence[PullRule]) -> list[Trap]:
                 f"only the most specific table counts, so pulls of {rule.prefix} by {word} "
                 f"never use the mirrors of {hidden.prefix}"
             )
-            objects = "ImageTagMirrorSet" if kind is PullFrom.TAG_ONLY else "ImageDigestMirrorSet"
-            found.append(Trap(code, table(rule), sentence, f"name {rule.prefix} in an {objects} as well"))
+            fix = f"name {rule.prefix} in an ImageDigestMirrorSet as well"
+            if kind is PullFrom.TAG_ONLY:
+                fix = f"name {rule.prefix} in an ImageTagMirrorSet as well"
+                fix = _tag_mirrors_fix(fix, is_install_config=is_install_config)
+            found.append(Trap(code, table(rule), sentence, fix))
     if found or not rule.mirrors or _serves(rule, PullFrom.TAG_ONLY) or _COMPONENTS.search(rule.prefix):
         return found
     if any(_serves(other, PullFrom.DIGEST_ONLY) for other in wider):
         return found  # the wider table is named already
     last = "nowhere, since the source is blocked" if rule.blocked else "only the source"
     sentence = f"its mirrors serve digests only: a pull of {rule.prefix} by tag asks {last}"
-    fix = f"add an ImageTagMirrorSet for {rule.prefix}, or pull by digest alone"
+    fix = f"pull by digest alone, or add an ImageTagMirrorSet (OpenShift 4.13 and later) for {rule.prefix}"
+    fix = _tag_mirrors_fix(fix, is_install_config=is_install_config)
     return [Trap("tag-pulls-unserved", table(rule), sentence, fix)]
 
 
@@ -163,12 +181,12 @@ def _source_first(rule: PullRule, *, is_listed: bool) -> list[Trap]:
 def _blocked_mirrors(rule: PullRule, bars: PullRules) -> list[Trap]:
     found = []
     left = False
-    for mirror in rule.mirrors:
-        bar = find_rule(mirror.location, bars)
+    for location in dict.fromkeys(mirror.location for mirror in rule.mirrors):
+        bar = find_rule(location, bars)
         if bar is None or not bar.blocked:
             left = True
             continue
-        sentence = f"the mirror {mirror.location} is blocked by {table(bar)}: places are judged by where they are"
+        sentence = f"the mirror {location} is blocked by {table(bar)}: places are judged by where they are"
         fix = f"take {bar.prefix} out of blockedRegistries or NeverContactSource, or mirror to another registry"
         found.append(Trap("blocked-mirror", table(rule), sentence, fix))
     if found and rule.blocked and not left:

@@ -8,7 +8,8 @@ from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, T
 from airferry.oci.pull_rules import PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, find_rule, match_length, mirrors_for, normalized
 from airferry.oci.reference import Reference
-from airferry.openshift.cluster.wanted import Wanted, WantedKind
+from airferry.openshift.cluster.remedies import Remedies
+from airferry.openshift.cluster.wanted import Wanted
 
 
 class Verdict(StrEnum):
@@ -40,6 +41,8 @@ NOT_BY_DIGEST: Final = "not-mirrored-by-digest"
 HIDDEN: Final = "hidden-by-narrower-rule"
 NO_RULE: Final = "no-mirror-rule"
 
+_SECTION: Final = "imageDigestSources in an install-config"
+_NO_COMMANDS: Final = Remedies()
 _MOST_TELLING: Final = (
     Trouble.BAD_RULE,
     Trouble.BAD_MANIFEST,
@@ -57,8 +60,8 @@ _MOST_TELLING: Final = (
 """Of several places that failed, what to name as the reason: what a person can mend comes first."""
 
 
-def judge(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judgement:
-    """Return the answer for one image.
+def judge(wanted: Wanted, findings: PullFindings, rules: PullRules, remedies: Remedies = _NO_COMMANDS) -> Judgement:
+    """Return the answer for one image; ``remedies`` knows the commands that mend it.
 
     A place that could not be reached counts as one that nodes do not reach either; what may be otherwise in a
     moment (throttling, server errors, broken connections) leaves a pull open, unless something else settles it.
@@ -71,7 +74,8 @@ def judge(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judgement
         chosen = settled[0] if settled else last.failures[0]
         more = len(last.failures) - 1
         reason = chosen.message + (f" (and {more} more)" if more else "")
-        return _answer(wanted, findings, last, chosen, reason, is_settled=bool(settled))
+        fix = remedies.fix(wanted, last, chosen) if settled else None
+        return _answer(wanted, findings, last, chosen, reason, fix)
     unserved = _unserved(wanted, findings, rules)
     if unserved is not None:
         return unserved
@@ -79,15 +83,26 @@ def judge(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judgement
     failure = attempt.failures[0]
     reason = "; ".join(f"{item.source.reference.repository}: {item.failures[0].message}" for item in findings.attempts)
     is_settled = all(item.failures[0].trouble is not Trouble.UNSETTLED for item in findings.attempts)
-    return _answer(wanted, findings, attempt, failure, reason, is_settled=is_settled)
+    return _answer(
+        wanted, findings, attempt, failure, reason, remedies.fix(wanted, attempt, failure) if is_settled else None
+    )
 
 
-def no_mirror(wanted: Wanted, findings: PullFindings, rules: PullRules, sources: tuple[PullSource, ...]) -> Judgement:
+def no_mirror(
+    wanted: Wanted,
+    findings: PullFindings,
+    rules: PullRules,
+    sources: tuple[PullSource, ...],
+    remedies: Remedies = _NO_COMMANDS,
+) -> Judgement:
     """Return the answer for an image of a disk that no mirror of ``rules`` would serve, whatever is on the disk."""
     attempts = tuple(
-        Attempt(item, failures=(Failure(Trouble.BLOCKED, item.barred or "it is not a mirror"),)) for item in sources
+        Attempt(item, failures=(Failure(Trouble.BLOCKED, item.barred),))
+        if item.barred is not None
+        else Attempt(item, failures=(Failure(Trouble.UNREACHABLE, "it is not a mirror"),))
+        for item in sources
     )
-    return judge(wanted, PullFindings(attempts, findings.signed, findings.blobs, findings.note), rules)
+    return judge(wanted, PullFindings(attempts, findings.signed, findings.blobs, findings.note), rules, remedies)
 
 
 def count_signatures(judgements: tuple[Judgement, ...]) -> dict[str, int]:
@@ -108,52 +123,14 @@ def _settling(findings: PullFindings) -> Attempt:
 
 
 def _answer(
-    wanted: Wanted, findings: PullFindings, attempt: Attempt, failure: Failure, reason: str, *, is_settled: bool
+    wanted: Wanted, findings: PullFindings, attempt: Attempt, failure: Failure, reason: str, fix: str | None
 ) -> Judgement:
+    """Return a no with what mends it; with a fix of None the answer is open."""
     place = str(attempt.source.reference.repository)
-    if not is_settled:
+    if fix is None:
         fix = f"run on a node: podman pull --authfile /var/lib/kubelet/config.json {wanted.reference}"
         return Judgement(wanted, Verdict.UNKNOWN, findings, place, Trouble.UNSETTLED, reason, fix)
-    return Judgement(wanted, Verdict.NO, findings, place, failure.trouble, reason, _fix(wanted, attempt, failure))
-
-
-def _fix(wanted: Wanted, attempt: Attempt, failure: Failure) -> str:
-    repository = attempt.source.reference.repository
-    host = repository.place.address
-    match failure.trouble:
-        case Trouble.BLOCKED:
-            return f"take {repository} out of the blocked registries, or add a mirror that is not blocked"
-        case Trouble.UNREACHABLE:
-            return f"start {host}, or open the way to it (name, route, port, firewall)"
-        case Trouble.UNKNOWN_CA:
-            return f"put the CA that signed the certificate of {host} into additionalTrustBundle"
-        case Trouble.WRONG_NAME:
-            return f"have the certificate of {host} issued again with that name as subject alternative name"
-        case Trouble.WRONG_TIME:
-            return f"have the certificate of {host} issued again, and check the clocks"
-        case Trouble.CERTIFICATE:
-            return f"have the certificate of {host} issued again"
-        case Trouble.NO_CREDENTIAL:
-            return f"add an entry for {host} to the pull secret: airferry secret merge {host}"
-        case Trouble.REFUSED_CREDENTIAL:
-            return f"correct the entry in the pull secret: airferry secret merge {host} (used: {attempt.credential})"
-        case Trouble.DENIED:
-            return f"give the user of the pull secret the right to pull {repository.path} at {host}"
-        case Trouble.BAD_RULE:
-            return "correct the location in that rule"
-        case Trouble.BAD_SIGNATURE:
-            return f"pull by digest, and mirror the signature that was published: {_mirror_command(wanted, attempt)}"
-        case Trouble.NO_PLATFORM:
-            return "mirror the image for that platform, or give the --platform that the nodes have"
-        case _:
-            return f"mirror it again, what is there is not sent twice: {_mirror_command(wanted, attempt)}"
-
-
-def _mirror_command(wanted: Wanted, attempt: Attempt) -> str:
-    repository = attempt.source.reference.repository
-    if wanted.kind is WantedKind.EXTRA:
-        return f"airferry image copy {wanted.reference} {repository}"
-    return f"airferry release mirror RELEASE --to {repository}"
+    return Judgement(wanted, Verdict.NO, findings, place, failure.trouble, reason, fix)
 
 
 def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judgement | None:
@@ -170,7 +147,8 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
     kind = "digest" if reference.digest is not None else "tag"
     told = f"{last.source.reference.repository}: {failure.message}"
     hidden = [rule for rule in rules.rules if rule is not own and _serves(rule, reference, name)]
-    objects = "an ImageDigestMirrorSet" if reference.digest is not None else "an ImageTagMirrorSet"
+    by_digest = reference.digest is not None or wanted.is_sought
+    objects = f"an ImageDigestMirrorSet ({_SECTION})" if by_digest else "an ImageTagMirrorSet"
     place = str(last.source.reference.repository)
     if own is not None and hidden:
         widest = max(hidden, key=lambda rule: len(rule.prefix))
@@ -184,10 +162,20 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
         code = NOT_BY_DIGEST if reference.digest is not None else NOT_BY_TAG
         fix = f"add {objects} for {own.prefix}, or pull by {'tag' if reference.digest is not None else 'digest'}"
         return Judgement(wanted, Verdict.NO, findings, place, code, reason, fix)
-    if own is not None or failure.trouble is Trouble.NO_MANIFEST:
+    if failure.trouble in (Trouble.NO_MANIFEST, Trouble.BLOCKED) or is_at_mirror(reference, rules):
         return None
+    if own is not None and own.location not in ("", own.prefix):
+        return None  # the rule sends its pulls elsewhere: that place is what a mirror would be
     reason = f"no mirror rule covers {name}; {told}"
+    if own is not None:
+        reason = f"the rule for {own.prefix} names no mirror; {told}"
     return Judgement(wanted, Verdict.NO, findings, place, NO_RULE, reason, f"add {objects} for {name}")
+
+
+def is_at_mirror(reference: Reference, rules: PullRules) -> bool:
+    """Whether ``reference`` names a registry that mirrors others: it needs no rule to be pulled from there."""
+    places = {mirror.location.partition("/")[0] for rule in rules.rules for mirror in rule.mirrors}
+    return reference.repository.place.address in places
 
 
 def _serves(rule: PullRule, reference: Reference, name: str) -> bool:

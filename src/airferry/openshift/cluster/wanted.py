@@ -48,12 +48,17 @@ class ImagePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One image that will be pulled, by the name that the cluster uses."""
+    """One image that will be pulled, by the name that the cluster uses.
+
+    ``is_sought`` marks the release image where its tag alone is known and its digest was asked for in vain: a cluster
+    pulls it by digest, so this name stands for it, and is asked of all mirrors.
+    """
 
     name: str
     reference: Reference
     kind: WantedKind
     demand: SignatureDemand | None = None
+    is_sought: bool = False
 
 
 def wanted_images(
@@ -94,7 +99,10 @@ def is_served_by_tag(reference: Reference, rules: PullRules) -> bool:
 
 
 def parse_images(text: str, file: str) -> tuple[Reference, ...]:
-    """Return the images of a list with one reference on a line; ``#`` begins a comment. Raises MalformedError."""
+    """Return the images of a list with one reference on a line; ``#`` begins a comment.
+
+    Raises MalformedError, also for a list of none: a yes for no image would be none.
+    """
     lines = text.splitlines()
     if len(lines) > _MAX_LINES:
         raise MalformedError(f"{file} has {len(lines)} lines, more than the {_MAX_LINES} allowed")
@@ -110,6 +118,8 @@ def parse_images(text: str, file: str) -> tuple[Reference, ...]:
         if reference.tag is None and reference.digest is None:
             raise MalformedError(f"{file}, line {number}: {words} names no tag and no digest", hint="add one of them")
         found.append(reference)
+    if not found:
+        raise MalformedError(f"{file} names no image", hint="one reference on a line, such as quay.io/org/app:1.2")
     return tuple(found)
 
 

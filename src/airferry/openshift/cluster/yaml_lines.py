@@ -1,15 +1,13 @@
 """A YAML file that people wrote, as lines that can be changed here and there while all others stay as they are."""
 
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
+from airferry.openshift.cluster.yaml_errors import located
 
-_QUOTED: Final = re.compile(r"'(?:\W{1,3}|<[a-z ]+>)'")
-"""What a parser may quote of a file: signs, and names of its own tokens."""
 _MOST_CHARACTERS: Final = 4 * 1024 * 1024
 
 
@@ -57,7 +55,7 @@ def _read(text: str, file: str) -> tuple[Mapping[str, Any], Any]:
             documents = list(YAML(typ="safe", pure=True).load_all(text))
             nodes = list(YAML(typ="safe", pure=True).compose_all(text))
     except (YAMLError, RecursionError, ValueError) as error:
-        raise _located(error, text, file) from None
+        raise located(error, text, file) from None
     if len(documents) != 1 or not isinstance(documents[0], dict):
         what = f"{len(documents)} documents" if len(documents) != 1 else "no map of fields"
         raise MalformedError(f"{file} is {what}, not one install-config", hint="name the file for openshift-install")
@@ -66,26 +64,6 @@ def _read(text: str, file: str) -> tuple[Mapping[str, Any], Any]:
             f"{file} is YAML in braces, or indented as a whole", hint="write each field at the beginning of a line"
         )
     return documents[0], nodes[0]
-
-
-def _located(error: Exception, text: str, file: str) -> MalformedError:
-    """Say where YAML breaks. The parser's words are kept only where they cannot quote the file."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return MalformedError(f"{file} is not YAML")
-    line = text.split("\n")[mark.line] if mark.line < text.count("\n") + 1 else ""
-    where = f"{file}, line {mark.line + 1}"
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return MalformedError(f"{where}: the line is indented with a tab", hint="YAML takes spaces only; write spaces")
-    if type(error).__name__ == "DuplicateKeyError":
-        key = line.partition(":")[0].strip()
-        return MalformedError(f"{where}: {key} is there a second time", hint="keep one of the two, with all its lines")
-    problem = str(getattr(error, "problem", None) or "it cannot be read")
-    shown = problem if not _QUOTED.sub("", problem).count("'") and '"' not in problem else "it cannot be read"
-    return MalformedError(
-        f"{where}, column {mark.column + 1}: not YAML: {shown}",
-        hint="look at the indentation of this line and of the one before it",
-    )
 
 
 def _last(lines: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci import Digest
 
 CONFIG_FOLDER: Final = "config"
@@ -73,7 +73,7 @@ def _binary_data(raw: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the signature file is not JSON: {error}") from error
+        raise MalformedError(f"the signature file is not JSON: {parser_words(error)}") from error
     if not isinstance(fields, dict) or fields.get("kind") != "ConfigMap":
         raise MalformedError("the signature file is not a ConfigMap")
     entries = fields.get("binaryData", {})

@@ -11,6 +11,7 @@ from typing import Final
 
 from airferry.errors import MalformedError, UnsupportedError, UsageError
 from airferry.oci import Place, PlaceKind, Reference, Repository
+from airferry.oci.descriptor import shortened
 from airferry.oci.reference import is_tag
 from airferry.openshift.release.payload import ReleasePayload
 from airferry.openshift.semver import is_version
@@ -21,6 +22,9 @@ OFFICIAL_REPOSITORY: Final = Repository(Place(PlaceKind.REGISTRY, "quay.io"), "o
 
 DEFAULT_DISK_PATH: Final = "openshift/release"
 """The repository that ``--to-dir`` alone means."""
+
+ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
+"""What releases are made for, as image configs spell it."""
 
 RELEASE_NAME: Final = "release"
 """What the release image itself is called in requests, ledgers and tag templates."""
@@ -40,14 +44,25 @@ def architecture_of_word(word: str) -> str:
     return _ARCHITECTURES.get(word, word)
 
 
+def check_architecture(word: str) -> str:
+    """Return ``word`` when releases are made for it, in either spelling, or for ``multi``. Raises UsageError."""
+    if architecture_of_word(word) not in (*ARCHITECTURES, "multi"):
+        raise UsageError(
+            f"there are no releases for the architecture {shortened(word)}",
+            hint=f"--arch takes {', '.join(ARCHITECTURES)}, multi; multi is the release for several",
+        )
+    return word
+
+
 def version_reference(text: str, architecture: str) -> Reference | None:
     """Return quay.io's reference for the bare version ``text``, or None when it is not one.
 
     ``architecture`` may be spelled as in image configs (amd64) or in tags (x86_64, multi). No update graph is asked.
+    Raises UsageError for a version for another architecture.
     """
     if not is_version(text) or not is_tag(text):
         return None
-    return Reference(OFFICIAL_REPOSITORY, f"{text}-{arch_word(architecture)}")
+    return Reference(OFFICIAL_REPOSITORY, f"{text}-{arch_word(check_architecture(architecture))}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.oci import Reference
 from airferry.oci.reference import is_tag
 from airferry.openshift.release.errors import ComponentMissingError
@@ -93,7 +93,7 @@ def _decode(raw: bytes, file: str) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"{file} of the release is not JSON: {error}") from error
+        raise MalformedError(f"{file} of the release is not JSON: {parser_words(error)}") from error
     if not isinstance(fields, dict):
         raise MalformedError(f"{file} of the release is not a JSON object but {type(fields).__name__}")
     return fields

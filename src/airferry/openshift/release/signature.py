@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from airferry.errors import parser_words
 from airferry.oci import Digest
 from airferry.openshift.release.errors import UntrustedReleaseError
 from airferry.openshift.release.openpgp import KeyRing, Opening, open_signed, read_keys
@@ -120,7 +121,7 @@ def verify_signature(message: bytes, keys: KeyRing | Sequence[bytes], digest: Di
     try:
         claim = msgspec.json.decode(opened.content, type=_Claim)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = f"{opened.detail}, but what was signed is not a container signature: {error}"
+        reason = f"{opened.detail}, but what was signed is not a container signature: {parser_words(error)}"
         return Verdict(False, reason, opened.opening, opened.signer)
     objection = _objection(claim, digest)
     if objection is not None:

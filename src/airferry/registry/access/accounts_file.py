@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from airferry.errors import MalformedError
+from airferry.errors import MalformedError, parser_words
 from airferry.registry.access.accounts import ANONYMOUS, Account, AccountKind, Password, check_user_name
 from airferry.registry.access.grants import EVERYWHERE, Grants, Permission
 from airferry.registry.access.passwords import parse_htpasswd
@@ -153,7 +153,9 @@ def _parse(raw: bytes, where: str) -> _Book:
         book = msgspec.json.decode(raw, type=_Book)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # The error's text tells the place in the file, never a value.
-        raise MalformedError(f"{where} does not hold accounts: {error}", hint="bring back a copy that does") from None
+        raise MalformedError(
+            f"{where} does not hold accounts: {parser_words(error)}", hint="bring back a copy that does"
+        ) from None
     if any(account.name != name for name, account in book.accounts.items()):
         raise MalformedError(f"{where} holds an account under another's name", hint="bring back a copy that does not")
     return book

@@ -1,0 +1,59 @@
+"""Which image of a list nodes of a platform take, and whether what they get is an image, and for them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from airferry.errors import MalformedError, parser_words
+from airferry.oci import Digest, Manifest, Platform, mediatype
+
+_VARIANTS: Final = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
+"""Source: containers/image, internal/pkg/platform: from the best to the least; none at all is tried last."""
+
+MAX_CONFIG_BYTES: Final = 4 * 1024 * 1024
+"""Source: containers/image, internal/iolimits: nodes read no configuration that is larger."""
+
+
+def choose_instance(index: Manifest, platform: Platform) -> Digest | None:
+    """Return the child of a list that nodes of ``platform`` take; None when they take none."""
+    variants = (platform.variant,) if platform.variant else (*_VARIANTS.get(platform.architecture, ()), None)
+    for variant in variants:
+        for child in index.children:
+            at = child.platform
+            wanted = (platform.os, platform.architecture, variant)
+            if at is not None and (at.os, at.architecture, at.variant or None) == wanted:
+                return child.digest
+    if index.media_type == mediatype.OCI_INDEX:
+        return next((child.digest for child in index.children if child.platform is None), None)
+    return None
+
+
+def may_be_image(manifest_type: str, config_type: str) -> bool:
+    """Whether nodes take a manifest with a configuration of this type for an image.
+
+    Source: containers/image, manifest: of OCI manifests those with OCI's own type, of Docker's all.
+    """
+    return manifest_type != mediatype.OCI_MANIFEST or config_type == mediatype.OCI_CONFIG
+
+
+def misfits(config: bytes, platforms: Iterable[Platform]) -> str | None:
+    """Return for which platforms the image with this configuration is not, as words; None when it is for all.
+
+    System and architecture are compared, and what the configuration does not say fits. Raises MalformedError for
+    one that nodes do not read. Source: containers/image, copy: it compares the same two, and pulls the image with
+    no more than a line in a log, so that the container fails to start ("exec format error").
+    """
+    try:
+        fields = msgspec.json.decode(config)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"the configuration is not JSON: {parser_words(error)}") from error
+    if not isinstance(fields, dict):
+        raise MalformedError("the configuration is not a JSON object")
+    system, architecture = fields.get("os") or None, fields.get("architecture") or None
+    wrong = [
+        str(platform)
+        for platform in platforms
+        if (system or platform.os, architecture or platform.architecture) != (platform.os, platform.architecture)
+    ]
+    return f"is for {system or 'linux'}/{architecture}, not for {', '.join(wrong)}" if wrong else None
