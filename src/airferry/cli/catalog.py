@@ -2,7 +2,7 @@
 
 import click
 
-from airferry.cli import catalog_build, catalog_cache, catalog_list, catalog_mirror
+from airferry.cli import catalog_build, catalog_cache, catalog_check, catalog_list, catalog_mirror
 from airferry.cli.command import SETTINGS, OcGroup
 
 
@@ -11,5 +11,11 @@ def command() -> None:
     """Look at, check, mirror and build operator catalogs."""
 
 
-for found in (catalog_list.command, catalog_mirror.command, catalog_build.build, catalog_cache.cache):
+for found in (
+    catalog_list.command,
+    catalog_check.check,
+    catalog_mirror.command,
+    catalog_build.build,
+    catalog_cache.cache,
+):
     command.add_command(found)
