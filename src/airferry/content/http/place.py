@@ -80,6 +80,10 @@ class RegistryPlace:
         """Return every tag of the repository, sorted, through all pages."""
         return await listing.list_tags(self._session, self._api_path(path))
 
+    async def list_repositories(self) -> tuple[str, ...]:
+        """Return the names of all repositories that may be seen; many hosted registries refuse to tell."""
+        return await listing.list_repositories(self._session)
+
     async def peek_tags(self, path: str) -> frozenset[str] | None:
         """Return all tags if one request tells them, else None."""
         return await listing.peek_tags(self._session, self._api_path(path))
