@@ -41,13 +41,20 @@ class ListedCopies:
     gaps: list[Gap] = field(default_factory=list)
 
 
-async def read_lists(lists: ListFiles, *, source_tree: str = ".", tree: str = ".") -> ImageList:
-    """Return all lists as one. Raises UsageError, MalformedError and UnsupportedError, with file and line."""
+async def read_lists(
+    lists: ListFiles, *, source_tree: str = ".", tree: str = ".", are_sources: bool = False
+) -> ImageList:
+    """Return all lists as one. Raises UsageError, MalformedError and UnsupportedError, with file and line.
+
+    With ``are_sources`` a list without destinations is none the worse for that: it says what there is.
+    """
     form = ListFormat(lists.form) if lists.form is not None else None
     found = []
     for name in lists.files:
         text = await read_list_text(name)
-        parsed = parse_list(name, text, form, has_destination=lists.to is not None, source_tree=source_tree, tree=tree)
+        parsed = parse_list(
+            name, text, form, has_destination=lists.to is not None or are_sources, source_tree=source_tree, tree=tree
+        )
         if lists.to is not None and parsed.names_targets:
             raise UsageError(
                 f"{name} says itself where its images go",
@@ -113,24 +120,18 @@ async def listed_copies(
             copies.gaps.append(_gap(Reference(unread), whole.where, error))
     tags = await _tags_of({wish.source.repository for wish in wishes if wish.choices}, places, tolerates)
     for wish in wishes:
+        known = tags.get(wish.source.repository, ())
+        if wish.choices and isinstance(known, AirferryError):
+            copies.gaps.append(_gap(wish.source, wish.where, known))
+            continue
         try:
-            copies.requests += _requests(wish, tags, template, tree)
+            copies.requests += _requests(wish, () if isinstance(known, AirferryError) else known, template, tree)
         except NotFoundError as error:
             if not tolerates(error):
                 raise
             copies.gaps.append(_gap(wish.source, wish.where, error))
-        except _UnreadError as error:
-            copies.gaps.append(_gap(wish.source, wish.where, error.reason))
     _check_tags(copies.requests)
     return copies
-
-
-class _UnreadError(AirferryError):
-    """A repository whose tags could not be listed, which was tolerated."""
-
-    def __init__(self, reason: AirferryError) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
 
 
 def _gap(source: Reference, where: str, error: AirferryError) -> Gap:
@@ -172,17 +173,12 @@ async def _tags_of(
     return found
 
 
-def _requests(
-    wish: Wish, tags: dict[Repository, tuple[str, ...] | AirferryError], template: Template | None, tree: str
-) -> list[CopyRequest]:
+def _requests(wish: Wish, tags: Sequence[str], template: Template | None, tree: str) -> list[CopyRequest]:
     sources = [wish.source]
     if wish.choices:
-        known = tags[wish.source.repository]
-        if isinstance(known, AirferryError):
-            raise _UnreadError(known)
-        sources = [Reference(wish.source.repository, tag) for tag in chosen(wish.choices, known)]
+        sources = [Reference(wish.source.repository, tag) for tag in chosen(wish.choices, tags)]
         if not sources:
-            raise NotFoundError(f"{wish.where}: none of the {len(known)} tags of {wish.source.repository} is chosen")
+            raise NotFoundError(f"{wish.where}: none of the {len(tags)} tags of {wish.source.repository} is chosen")
     return [_request(source, wish, template, tree) for source in sources]
 
 

@@ -41,19 +41,19 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
 
     From disk to disk, what is known about the releases that the images belong to travels along.
     """
-    trees = {"source_tree": str(asked.source_tree or asked.tree or "."), "tree": str(asked.tree or ".")}
-    listed = await read_lists(asked.lists, **trees)
+    source_tree, tree = str(asked.source_tree or asked.tree or "."), str(asked.tree or ".")
+    listed = await read_lists(asked.lists, source_tree=source_tree, tree=tree)
     check_platforms(listed, is_filtered=asked.settles_platforms)
     for note in listed.notes:
         narrator.warn(str(note))
-    mappings = _mappings(asked, listed, **trees)
+    mappings = _mappings(asked, listed, source_tree=source_tree, tree=tree)
     narrator.phase("resolving names")
     copies = await listed_copies(
         listed,
         asked.lists.template(),
         places,
         tolerates=lambda error: _tolerates(asked.options.tolerance, error),
-        tree=trees["tree"],
+        tree=tree,
     )
     found, gaps = copies.requests, copies.gaps
     for mapping in mappings:

@@ -1,10 +1,11 @@
-"""``airferry image``: mirror, copy, info, extract."""
+"""``airferry image``: mirror, copy, info, extract; prune is in a module of its own."""
 
 from typing import Any
 
 import click
 
 from airferry.cli.command import SETTINGS, OcGroup, finish, run
+from airferry.cli.image_prune import prune
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, SideOptions, has_two_sides, reads_registries, says
 from airferry.cli.output import print_answer
 from airferry.cli.release import host_architecture
@@ -14,7 +15,7 @@ from airferry.errors import UsageError
 
 @click.group("image", cls=OcGroup, context_settings=SETTINGS)
 def command() -> None:
-    """Mirror, copy, look at and extract any image."""
+    """Mirror, copy, look at, extract and prune any image."""
 
 
 _FILTER = click.option(
@@ -235,3 +236,6 @@ async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) 
     text = "".join(f"{entry.line()}\n" for entry in found.entries) if options["dry_run"] else ""
     document = {"files": [str(entry.name) for entry in found.entries], "notes": list(found.notes)}
     print_answer(text, document, saying.form)
+
+
+command.add_command(prune)
