@@ -4,7 +4,7 @@ The order in which names go, so that a kill or a power cut at any moment loses n
 removal again finishes: tags, then manifests, then blobs, each durable before the next.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -156,13 +156,16 @@ def _unlink(file: Path, on_removed: Removed) -> None:
         on_removed()
 
 
-def _unlink_digests(place: Path, digests: Iterable[Digest], on_removed: Removed) -> None:
-    wanted = set(digests)
-    named = ((name, digest_of_name(name)) for name in names_in(place)) if wanted else ()
-    for name, digest in named:
-        # A tag may be spelled like a digest; links are tags.
-        if digest in wanted and not (place / name).is_symlink():
-            _unlink(place / name, on_removed)
+def _unlink_digests(place: Path, digests: Sequence[Digest], on_removed: Removed) -> None:
+    """Remove every file named for one of ``digests``, in their order."""
+    named: dict[Digest | None, list[str]] = {}
+    for name in names_in(place) if digests else ():
+        named.setdefault(digest_of_name(name), []).append(name)
+    for digest in digests:
+        for name in named.get(digest, ()):
+            # A tag may be spelled like a digest; links are tags.
+            if not (place / name).is_symlink():
+                _unlink(place / name, on_removed)
 
 
 def _sync(folder: Path) -> None:
