@@ -96,9 +96,10 @@ class TestRegistry:
         assert len(children(lab, "apps/new", LIST)) == 4
 
     def test_a_list_that_was_mirrored_is_a_wanted_set(self, lab: OurRegistry, tmp_path: Path) -> None:
-        (tmp_path / "list").write_text("quay.io/web:v*\n")
+        (tmp_path / "list").write_text("quay.io/web:v*\nquay.io/web:boxx\n")
         to = ("--to", f"{lab.host}/apps/{{repository}}")
-        prune(lab, "--keep-list", tmp_path / "list", *to, "--confirm").done()
+        run = prune(lab, "--keep-list", tmp_path / "list", *to, "--confirm").done()
+        assert f"1 of 2 entries name nothing that is there: {lab.host}/apps/web:boxx" in run.err
         assert tags(lab, "apps/web") == ["v1"]
 
     def test_a_set_that_cannot_be_read_or_names_nothing_stops_everything(
@@ -220,8 +221,11 @@ class TestDisk:
     def test_what_went_is_copied_again_when_it_is_wanted_again(self, disk: Path) -> None:
         """No memory of an earlier run says that it is there."""
         prune_disk(disk, "--keep", "file://apps/web:v1", "--confirm").done()
-        pair = f"oci://{BUSYBOX}:1.38.0-uclibc=file://apps/web:box"
+        pair = f"oci://{BUSYBOX}:1.38.0-uclibc=file://apps/web:fresh"
         assert as_json(airferry("image", "mirror", pair, "--dir", disk, "-o", "json"))["moved"]["blobs"] > 0
+        info = as_json(airferry("media", "info", disk, "-o", "json"))
+        (web,) = (found for found in info["repositories"] if found["path"] == "apps/web")
+        assert set(web["tags"]) == {"v1", "fresh"}, "a tag that went does not come back with its image"
         airferry("media", "verify", disk).done()
 
     def test_a_repository_that_is_emptied_is_gone(self, disk: Path) -> None:

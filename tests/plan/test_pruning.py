@@ -75,6 +75,10 @@ class TestReach:
         assert gone == {OLD.digest, sbom.digest}
         assert went(plan_removal([here], {APPS: {OLD.digest}})) == set(here.manifests) - {OLD.digest, sbom.digest}
 
+    def test_the_signature_of_a_child_that_was_left_out_of_a_list_stays_with_the_list(self) -> None:
+        here = shelf(APPS, {"list": LIST, sig(CHILD): image_of(blob_of(7)), "new": NEW}, OLD)
+        assert went(plan_removal([here], {APPS: {LIST.digest}})) == {NEW.digest}
+
     def test_an_attachment_alone_does_not_keep_its_image(self) -> None:
         signature = image_of(blob_of(7))
         here = shelf(APPS, {"old": OLD, "new": NEW, sig(OLD): signature})
@@ -198,12 +202,9 @@ def reached(here: Shelf, roots: set[Digest]) -> set[Digest]:
     found = {digest for digest in roots if digest in here.manifests}
     while True:
         more = {child.digest for digest in found for child in here.manifests[digest].children}
-        more |= {
-            digest
-            for digest, made in here.manifests.items()
-            if made.subject is not None and made.subject.digest in found
-        }
-        more |= {digest for tag, digest in here.tags.items() if tag.removesuffix(".sig").replace("-", ":", 1) in found}
+        listed = found | more  # a child may be absent, and what is attached to it is not
+        more |= {made.digest for made in here.manifests.values() if made.subject and made.subject.digest in listed}
+        more |= {digest for tag, digest in here.tags.items() if tag.removesuffix(".sig").replace("-", ":", 1) in listed}
         more &= here.manifests.keys()
         if more <= found:
             return found

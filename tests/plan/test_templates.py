@@ -68,3 +68,12 @@ def test_where_it_cannot_be_told_that_is_said() -> None:
     for text in ("mirror.lan/{repository}:latest", "mirror.lan/{tag}:{tag}", "mirror.lan/{name}:{tag}-{tag}"):
         with pytest.raises(UsageError, match="cannot be told"):
             Template.parse(text).source_tag("x")
+
+
+@given(st.text(max_size=40) | st.text("mirror.lan:5000/{}tagname@", max_size=40))
+def test_no_destination_is_more_than_refused(text: str) -> None:
+    try:
+        placed = Template.parse(text).place(Reference.parse(APP))
+    except AirferryError:
+        return
+    assert placed.digest is None

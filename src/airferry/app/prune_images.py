@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +73,8 @@ async def prune_images(asked: PruneImages, places: Places, narrator: Narrator) -
         narrator.phase("reading manifests")
         seen = await _look(scope, sets, places, narrator)
         wanted = _wanted(sets, seen.shelves)
+        for text in _idle_entries(sets, seen.shelves):
+            narrator.warn(text)
         dropped = _dropped(asked.dropped_releases, await _own_records(scope), scope)
         lain_in = {path for record in dropped for path in record.repositories}
         may_empty = {shelf.repository for shelf in seen.shelves if asked.may_empty or shelf.repository.path in lain_in}
@@ -247,13 +248,21 @@ def _wanted(sets: Sequence[WantedSet], shelves: Sequence[Shelf]) -> dict[Reposit
     return wanted
 
 
+def _idle_entries(sets: Iterable[WantedSet], shelves: Sequence[Shelf]) -> Iterator[str]:
+    """Yield a warning for each list with entries that keep nothing: they may be spelled wrong."""
+    for found in sets:
+        idle = [entry for entry in found.entries if not any(entry.of(shelf) for shelf in shelves)]
+        if idle:
+            count = f"{len(idle)} of {len(found.entries)} entries"
+            yield f"{found.name}: {count} name nothing that is there: {idle[0].name}"
+
+
 async def _remove(removal: Removal, shelves: tuple[Shelf, ...], places: Places, narrator: Narrator) -> Removal:
     count = sum(len(one.tags) + len(one.manifests) + len(one.blobs) for one in removal.repositories)
     narrator.phase("removing", steps=count)
     by_repository = {shelf.repository: shelf for shelf in shelves}
     done: list[RepositoryRemoval] = []
     for one in removal.repositories:
-        _forget(one, places)
         done.append(await _remove_one(one, by_repository[one.repository], places, narrator))
         fields = {"repository": str(one.repository), "manifests": len(one.manifests), "blobs": len(one.blobs)}
         logger.info("repository pruned", extra=fields)
@@ -275,14 +284,6 @@ async def _remove_one(one: RepositoryRemoval, shelf: Shelf, places: Places, narr
             registry = places.registry(place.address)
             return await delete_manifests(one, shelf, registry, lambda: tags_now(path, registry), advance)
     return one
-
-
-def _forget(one: RepositoryRemoval, places: Places) -> None:
-    """What goes must not be believed to be there by the next copy; said before it goes."""
-    record = places.held(one.repository.place)
-    for manifest in one.manifests:
-        record.forget(one.repository, manifest.digest)
-    record.save(now=time.time())
 
 
 def _gone_releases(dropped: Iterable[ReleaseRecord], done: Removal, shelves: Iterable[Shelf]) -> list[ReleaseRecord]:

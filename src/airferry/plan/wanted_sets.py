@@ -22,12 +22,14 @@ class WantedSet:
 
     ``of`` returns its images in a repository by what that holds. ``digests`` are named by digest, in any repository
     that ``may_be_in`` says yes to; a registry has to be asked for them, since it does not list what has no tag.
+    ``entries`` are those of a list.
     """
 
     name: str
     of: Callable[[Shelf], frozenset[Digest]]
     may_be_in: Callable[[Repository], bool]
     digests: frozenset[Digest] = frozenset()
+    entries: tuple["WantedSet", ...] = ()
 
 
 def wanted_name(text: str, place: Place) -> WantedSet:
@@ -103,6 +105,7 @@ def wanted_list(name: str, listed: ImageList, template: Template | None, *, tree
         lambda shelf: frozenset[Digest]().union(*(part.of(shelf) for part in parts)),
         lambda repository: any(part.may_be_in(repository) for part in parts),
         frozenset[Digest]().union(*(part.digests for part in parts)),
+        tuple(parts),
     )
 
 
@@ -137,12 +140,12 @@ def _wish(wish: Wish, template: Template | None, tree: str) -> WantedSet:
         return _templated(wish, template, tree)
     if wish.choices:
         repository = (wish.target or wish.source).repository
-        return _in_repository(repository, lambda tag: bool(chosen(wish.choices, (tag,))))
+        return _in_repository(str(repository), repository, lambda tag: bool(chosen(wish.choices, (tag,))))
     target = wish.target or (template.place(wish.source, tree=tree) if template is not None else wish.source)
     # Without a tag of its own it was put under the source's, unless that is known by its digest alone.
     tag = target.tag or (wish.source.tag if wish.target is not None else None)
     digests = frozenset({wish.source.digest} if wish.source.digest is not None else ())
-    return _in_repository(target.repository, lambda name: name == tag, digests)
+    return _in_repository(str(target), target.repository, lambda name: name == tag, digests)
 
 
 def _templated(wish: Wish, template: Template, tree: str) -> WantedSet:
@@ -153,7 +156,7 @@ def _templated(wish: Wish, template: Template, tree: str) -> WantedSet:
         source = template.source_tag(tag)
         return source is not None and bool(chosen(wish.choices, (source,)))
 
-    return _in_repository(repository, is_wanted)
+    return _in_repository(str(repository), repository, is_wanted)
 
 
 def _registry(wish: RegistryWish) -> WantedSet:
@@ -173,7 +176,7 @@ def _registry(wish: RegistryWish) -> WantedSet:
 
 
 def _in_repository(
-    repository: Repository, is_wanted: Callable[[str], bool], digests: frozenset[Digest] = frozenset()
+    name: str, repository: Repository, is_wanted: Callable[[str], bool], digests: frozenset[Digest] = frozenset()
 ) -> WantedSet:
     def of(shelf: Shelf) -> frozenset[Digest]:
         if not _is_same(shelf.repository, repository):
@@ -181,7 +184,7 @@ def _in_repository(
         found = {digest for tag, digest in shelf.tags.items() if is_wanted(tag)}
         return frozenset(found | (digests & shelf.manifests.keys()))
 
-    return WantedSet(str(repository), of, lambda other: _is_same(other, repository), digests)
+    return WantedSet(name, of, lambda other: _is_same(other, repository), digests)
 
 
 def _is_same(one: Repository, other: Repository) -> bool:
