@@ -198,16 +198,17 @@ def wanted_shelves(draw: st.DrawFn) -> tuple[Shelf, frozenset[Digest]]:
 
 
 def reached(here: Shelf, roots: set[Digest]) -> set[Digest]:
-    """Everything below ``roots`` and all attached to it, found the slow way."""
-    found = {digest for digest in roots if digest in here.manifests}
+    """Everything below ``roots`` and all attached to it, found the slow way.
+
+    What is missing leads on all the same: what is attached to it may be there.
+    """
+    found = set(roots)
     while True:
-        more = {child.digest for digest in found for child in here.manifests[digest].children}
-        listed = found | more  # a child may be absent, and what is attached to it is not
-        more |= {made.digest for made in here.manifests.values() if made.subject and made.subject.digest in listed}
-        more |= {digest for tag, digest in here.tags.items() if tag.removesuffix(".sig").replace("-", ":", 1) in listed}
-        more &= here.manifests.keys()
+        more = {child.digest for digest in found & here.manifests.keys() for child in here.manifests[digest].children}
+        more |= {made.digest for made in here.manifests.values() if made.subject and made.subject.digest in found}
+        more |= {digest for tag, digest in here.tags.items() if tag.removesuffix(".sig").replace("-", ":", 1) in found}
         if more <= found:
-            return found
+            return found & here.manifests.keys()
         found |= more
 
 

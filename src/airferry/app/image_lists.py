@@ -60,7 +60,8 @@ async def read_lists(
                 f"{name} says itself where its images go",
                 hint=f"leave out the destination {lists.to}, or change the list",
             )
-        if not (parsed.wishes or parsed.registries or parsed.mappings):
+        is_empty = not (parsed.wishes or parsed.registries or parsed.mappings)
+        if is_empty and (lists.to is not None or are_sources):
             raise MalformedError(f"{name} names no image", hint="is it the right file?")
         found.append(parsed)
     return ImageList(

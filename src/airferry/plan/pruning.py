@@ -236,9 +236,9 @@ def _subjects(tag: str, shelf: Shelf) -> Iterator[Digest]:
     """Yield the images that ``tag`` is of. The tag of a long digest is cut off, so it may be of several."""
     algorithm, _, rest = tag.partition("-")
     text = f"{algorithm}:{rest.partition('.')[0]}"
-    # A child that was left out of a list may have its signature here all the same.
+    # An image that is missing, or a child that was left out of a list, may have its signature here all the same.
     listed = (child.digest for manifest in shelf.manifests.values() for child in manifest.children)
-    return (digest for digest in {*shelf.manifests, *listed} if digest.startswith(text))
+    return (digest for digest in {*shelf.manifests, *shelf.tags.values(), *listed} if digest.startswith(text))
 
 
 def _reasons(shelf: Shelf, going: Mapping[Digest, Manifest]) -> dict[Digest, str]:
