@@ -44,7 +44,7 @@ def test_expressions_match_as_in_go(name: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     ["(", ")", "a)", "(a", "[a", "a**", "*a", "a{3,2}", "a{1001}", r"\1", r"(?=a)", r"(?<=a)b", r"(?P=x)", "[b-a]",
-     r"\pL", "((a{200}){200}){200}", "(" * 500 + ")" * 500, "[[:nope:]]", "\\", "(?z)", r"\xZZ"],
+     "((a{200}){200}){200}", "[[:nope:]]", "\\", "(?z)", r"\xZZ"],
 )  # fmt: skip
 def test_what_go_refuses_or_would_be_too_large_is_refused(expression: str) -> None:
     with pytest.raises(MalformedError, match="not a regular expression"):
