@@ -1,5 +1,6 @@
 """What the nodes will have: mirror rules, pull secret and CAs, from the files that say so. Never this host's own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +14,13 @@ from airferry.oci.descriptor import shortened
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
 from airferry.openshift.cluster.mirror_sets import MirrorKind
-from airferry.openshift.cluster.node_config import node_config
+from airferry.openshift.cluster.node_config import POLICY_JSON, REGISTRIES_CONF, node_config
+from airferry.openshift.cluster.policy_demands import parse_policy
 from airferry.openshift.cluster.trust_bundle import is_intact, read_certificates
 from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
+
+_REGISTRIES_FILE: Final = Path(REGISTRIES_CONF).name
+_POLICY_FILE: Final = Path(POLICY_JSON).name
 
 NO_SECRET = Path("the pull secret (none was given)")
 """The name of a node's credentials where there are none."""
@@ -43,7 +48,8 @@ class NodeAccess:
     """What nodes will have. ``ca_pem`` is None when they are given no CA; ``auth`` has no entries without a secret.
 
     ``architectures`` are those of the pools of an install-config, the control plane's first; None where it leaves
-    that to the installer. Without an install-config there are none.
+    that to the installer. Without an install-config there are none. ``policy`` is policy.json, None where nodes keep
+    the one they were installed with, which lets everything in.
     """
 
     rules: PullRules
@@ -51,6 +57,7 @@ class NodeAccess:
     ca_pem: str | None = field(default=None, repr=False)
     system_cas: bool = False
     architectures: tuple[str | None, ...] = ()
+    policy: Mapping[str, Any] | None = None
 
     def content(self) -> HttpContent:
         """Return the way to registries as nodes go it. Raises MalformedError when the CA bundle is of no use."""
@@ -76,9 +83,11 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     config = _read_install_config(files.install_config) if files.install_config is not None else _InstallConfig()
     if files.registries_conf is not None:
         rules = read_node_registries(files.registries_conf).rules
+        policy = _policy_beside(files.registries_conf)
     else:
         read = [_read_mirror_sets(file) for file in files.mirror_sets]
-        rules = node_config(join_objects([*read, config.objects])).rules
+        made = node_config(join_objects([*read, config.objects]))
+        rules, policy = made.rules, made.policy
     auth = config.auth or AuthFile(NO_SECRET)
     if files.pull_secret is not None:
         auth = _read_pull_secret(files.pull_secret)
@@ -86,7 +95,18 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     bundles = [text for text in (config.ca_pem, authority) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
-    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures)
+    return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures, policy)
+
+
+def _policy_beside(registries_conf: Path) -> Mapping[str, Any] | None:
+    """Return the policy.json beside a node's registries.conf; None where there is none. Raises MalformedError."""
+    file = registries_conf.with_name(_POLICY_FILE)
+    if registries_conf.name != _REGISTRIES_FILE or not file.is_file():
+        return None
+    try:
+        return parse_policy(read_text_file(file))
+    except MalformedError as error:
+        raise MalformedError(f"{file}: {error.message}", hint=error.hint) from error
 
 
 def rules_for_reading(rules: PullRules) -> PullRules:
@@ -142,10 +162,10 @@ def _certificates(text: str, where: str) -> str:
 
 def _read_mirror_sets(file: Path) -> ClusterObjects:
     objects = parse_cluster_objects(read_text_file(file), str(file))
-    if not objects.mirror_sets and objects.image_config is None:
+    if not objects.mirror_sets and objects.image_config is None and not objects.policies:
         raise MalformedError(
-            f"{file} holds no mirror set and no image config",
-            hint="print them with: oc get imagedigestmirrorsets,imagetagmirrorsets,images.config -o yaml",
+            f"{file} holds no mirror set, no image config and no image policy",
+            hint="print them: oc get imagedigestmirrorsets,imagetagmirrorsets,images.config,clusterimagepolicies -o yaml",
         )
     return objects
 
