@@ -278,6 +278,27 @@ def bundle(bench: Bench) -> Path:
     return file
 
 
+def glued(bench: Bench) -> Path:
+    """Return a bundle made with cat, of files whose last line has no end."""
+    file = bench.folder / "glued.pem"
+    file.write_bytes(bench.docker.authority.read_bytes().strip() + bench.ours.authority.read_bytes())
+    return file
+
+
+def marked(bench: Bench) -> Path:
+    """Return a CA that an editor has put a byte order mark before."""
+    file = bench.folder / "marked.pem"
+    file.write_bytes(b"\xef\xbb\xbf" + bench.ours.authority.read_bytes())
+    return file
+
+
+def blanks(bench: Bench) -> Path:
+    """Return a CA whose lines end in blanks, which does no harm."""
+    file = bench.folder / "blanks.pem"
+    file.write_bytes(b"".join(line + b" \n" for line in bench.ours.authority.read_bytes().splitlines()))
+    return file
+
+
 def tables(*written: tuple[str, str, str]) -> str:
     """Write registries.conf by hand: of each table the head, more of its lines, and a mirror."""
     return "".join(
@@ -381,6 +402,15 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
         "",
         lambda bench: simple(bench.ours, by_digest(bench), authority=bundle(bench)),
     ),
+    "a CA bundle of files that were joined in the middle of a line": (
+        "malformed",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=glued(bench)),
+    ),
+    "a CA after a byte order mark": (
+        "malformed",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=marked(bench)),
+    ),
+    "a CA whose lines end in blanks": ("", lambda bench: simple(bench.ours, by_digest(bench), authority=blanks(bench))),
     "the first mirror gives a damaged manifest, and the next one is whole": (
         "bad-manifest",
         lambda bench: Case(
@@ -588,6 +618,9 @@ def ask(case: Case, folder: Path, node: Podman) -> Answers:
     deep = ("--deep",) if case.deep else ()
     run = airferry("verify", *files, "--ca", certs / "ca.crt", "--platform", "linux/amd64", *deep, "-o", "json")
     assert run.code in (0, 1, 3), run.end
+    if "error" in json.loads(run.out or run.err):
+        # A file that nodes do not read either: no image can be asked for.
+        return Answers(pulled.code == 0, "no", json.loads(run.out or run.err)["error"]["code"], pulled.err + run.end)
     (image,) = json.loads(run.out)["images"]
     assert run.code == {"yes": 0, "no": 1, "cannot tell": 3}[image["answer"]]
     return Answers(pulled.code == 0, image["answer"], image["code"], f"{pulled.err}\n{image}")

@@ -91,7 +91,9 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     auth = config.auth or AuthFile(NO_SECRET)
     if files.pull_secret is not None:
         auth = _read_pull_secret(files.pull_secret)
-    authority = _certificates(read_text_file(files.ca), str(files.ca)) if files.ca is not None else None
+    authority = (
+        _certificates(read_text_file(files.ca, any_encoding=True), str(files.ca)) if files.ca is not None else None
+    )
     bundles = [text for text in (config.ca_pem, authority) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
     auth = AuthFile(auth.path, auth.entries)
@@ -154,7 +156,7 @@ def _certificates(text: str, where: str) -> str:
     read_certificates(text, where)
     if not is_intact(text):
         raise MalformedError(
-            f"{where}: a certificate has lost its lines, and nodes do not read it",
+            f"{where}: a certificate has lost its lines, or shares one with something else, and nodes do not read it",
             hint="write `additionalTrustBundle: |` and each line of the PEM on its own",
         )
     return text
@@ -165,7 +167,7 @@ def _read_mirror_sets(file: Path) -> ClusterObjects:
     if not objects.mirror_sets and objects.image_config is None and not objects.policies:
         raise MalformedError(
             f"{file} holds no mirror set, no image config and no image policy",
-            hint="print them: oc get imagedigestmirrorsets,imagetagmirrorsets,images.config,clusterimagepolicies -o yaml",
+            hint="oc get imagedigestmirrorsets,imagetagmirrorsets,images.config,clusterimagepolicies -o yaml prints them",
         )
     return objects
 
