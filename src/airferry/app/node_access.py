@@ -69,6 +69,7 @@ class NodeAccess:
                 retry=RetryPolicy(attempts=3, first_contact_attempts=1, first_wait_s=0.2, patience_s=30.0),
                 connect_timeout_s=10.0,
                 idle_timeout_s=30.0,
+                only_registries=True,
             )
         )
 
@@ -167,7 +168,7 @@ def _read_mirror_sets(file: Path) -> ClusterObjects:
     if not objects.mirror_sets and objects.image_config is None and not objects.policies:
         raise MalformedError(
             f"{file} holds no mirror set, no image config and no image policy",
-            hint="oc get imagedigestmirrorsets,imagetagmirrorsets,images.config,clusterimagepolicies -o yaml prints them",
+            hint="oc get imagedigestmirrorsets,imagetagmirrorsets,images.config,clusterimagepolicies -o yaml",
         )
     return objects
 

@@ -16,7 +16,9 @@ from airferry.content.errors import (
     CertificateTimeError,
     DamagedError,
     DeniedError,
+    InterruptedTransferError,
     NotFoundError,
+    ThrottledError,
     UnauthorizedError,
     UnknownCaError,
     UnreachableError,
@@ -211,8 +213,8 @@ class PullProbe:
             place = self._open(source)
             try:
                 if not self._settings.deep:
-                    there = await place.has_blob(repository.path, blob)
-                    return None if there else Failure(Trouble.NO_BLOB, f"{repository} lacks {blob.digest}")
+                    await _find(place, repository.path, blob)
+                    return None
                 verifier = Verifier(blob.digest, blob.size_bytes)
                 async with place.open_blob(repository.path, blob) as stream:
                     async for chunk in stream:
@@ -316,6 +318,23 @@ class PullProbe:
             self._asked[key] = asyncio.create_task(ask())
         found: T = await asyncio.shield(self._asked[key])  # a key is always asked for in the same way
         return found
+
+
+async def _find(place: PullPlace, path: str, blob: Descriptor) -> None:
+    """Ask by HEAD, and when that is no yes, by GET for the beginning, since nodes ask by GET alone.
+
+    What stands before a registry, or where it redirects to, may answer HEAD otherwise: signed links are for GET alone.
+    """
+    try:
+        if await place.has_blob(path, blob):
+            return
+    except (CertificateError, InterruptedTransferError, ThrottledError, UnreachableError):
+        raise
+    except AirferryError:
+        pass  # what it answers to GET is what counts
+    async with place.open_blob(path, blob) as stream:
+        async for _ in stream:
+            break
 
 
 class _RefusedError(Exception):
