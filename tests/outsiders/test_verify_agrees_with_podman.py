@@ -306,6 +306,17 @@ def tables(*written: tuple[str, str, str]) -> str:
     )
 
 
+def in_the_open(door: Door) -> dict[str, str]:
+    assert door.user is not None
+    user, _, password = door.user.partition(":")
+    return {"username": user, "password": password}
+
+
+def wrapped(door: Door) -> str:
+    auth: str = door.auths[door.host]["auth"]
+    return f"{auth[:8]}\n{auth[8:]}\n"
+
+
 def wrong_password(door: Door) -> dict[str, Any]:
     return {door.host: {"auth": base64.b64encode(b"admin:wrong").decode()}}
 
@@ -376,6 +387,26 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
         lambda bench, door: simple(door, f"{NAME}:spoilt", deep=True),
     ),
     "all is there, and is hashed": ("", lambda bench, door: simple(door, by_digest(bench), deep=True)),
+    "an entry for the path without a credential hides that of the host": (
+        "no-credential",
+        lambda bench, door: simple(door, by_digest(bench), auths={**door.auths, door.at(WHOLE): {}}),
+    ),
+    "user and password without auth": (
+        "no-credential",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: in_the_open(door)}),
+    ),
+    "an auth on several lines, as base64 prints long ones": (
+        "",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: {"auth": wrapped(door)}}),
+    ),
+    "an auth that begins with a blank": (
+        "malformed",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: {"auth": f" {wrapped(door)}"}}),
+    ),
+    "an entry of another host that is null": (
+        "",
+        lambda bench, door: simple(door, by_digest(bench), auths={**door.auths, "other.example.com": None}),
+    ),
     "an unknown CA": (
         "unknown-ca",
         lambda bench, door: simple(door, by_digest(bench), authority=bench.flawed[Flaw.NONE].authority),
@@ -562,6 +593,78 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
         "bad-rule",
         lambda bench: simple(
             bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", bench.ours.at("OCP/Whole")))
+        ),
+    ),
+    "a mirror whose location ends in a slash, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", f"{bench.ours.at(WHOLE)}/"))
+        ),
+    ),
+    "a table whose location ends in a slash, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}/"', "", bench.ours.at(WHOLE)))
+        ),
+    ),
+    "a mirror with a tag, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", f"{bench.ours.at(WHOLE)}:app"))
+        ),
+    ),
+    "a mirror that is a short name of Docker Hub, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nlocation = "{NAME}"\n'
+            '[[registry.mirror]]\nlocation = "docker.io/app"\n'
+            f'[[registry.mirror]]\nlocation = "{bench.ours.at(WHOLE)}"\n',
+        ),
+    ),
+    "a table that sends pulls elsewhere, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nprefix = "{NAME}"\nlocation = "{bench.ours.at(WHOLE)}"\n',
+        ),
+    ),
+    "a wildcard that sends pulls elsewhere, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nprefix = "*.example.invalid"\nlocation = "{bench.ours.host}"\n',
+        ),
+    ),
+    "the mirror is insecure by its own table alone, written by hand": (
+        "unknown-ca",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            authority=bench.docker.authority,
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE)))
+            + f'[[registry]]\nlocation = "{bench.ours.host}"\ninsecure = true\n',
+        ),
+    ),
+    "a search list with a scheme, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand='unqualified-search-registries = ["https://docker.io"]\n'
+            + tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))),
+        ),
+    ),
+    "a search list with a path, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand='unqualified-search-registries = ["docker.io/library"]\n'
+            + tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))),
         ),
     ),
     "a wildcard rule and narrower ones, written by hand": (

@@ -97,7 +97,7 @@ def read_node_access(files: NodeFiles) -> NodeAccess:
     )
     bundles = [text for text in (config.ca_pem, authority) if text]
     # Helper programs are not on a node; what the file says itself is all there is.
-    auth = AuthFile(auth.path, auth.entries)
+    auth = AuthFile(auth.path, auth.entries, blank=auth.blank)
     return NodeAccess(rules, auth, "\n".join(bundles) or None, files.system_cas, config.architectures, policy)
 
 
@@ -142,7 +142,7 @@ class _InstallConfig:
 
 def _read_pull_secret(file: Path) -> AuthFile:
     """Read the file, which must hold something: a flag that was given is meant."""
-    auth = read_auth_file(file)
+    auth = read_auth_file(file, as_nodes=True)
     if not auth.entries and '"auths"' not in read_text_file(file):
         what = "holds no credentials" if read_text_file(file).strip() else "is empty"
         raise MalformedError(
@@ -187,7 +187,7 @@ def _read_install_config(file: Path) -> _InstallConfig:
     for name, value in (("pullSecret", secret), ("additionalTrustBundle", bundle)):
         if value is not None and not isinstance(value, str):
             raise MalformedError(f"{name} in {file} is not text")
-    auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}")) if secret else None
+    auth = parse_auth_file(secret.encode(), Path(f"pullSecret of {file}"), as_nodes=True) if secret else None
     ca_pem = _certificates(bundle, f"additionalTrustBundle in {file}") if bundle and bundle.strip() else None
     return _InstallConfig(objects, auth, ca_pem, _architectures(document, file))
 
