@@ -75,6 +75,8 @@ def publish(folder: Path) -> Images:
     put_odd(store, app, "chart", "application/vnd.cncf.helm.config.v1+json", b"{}")
     put_odd(store, app, "garbled", "application/vnd.oci.image.config.v1+json", b"no JSON at all")
     put_odd(store, app, "mixed", "application/vnd.docker.container.image.v1+json")
+    put_layer_type(store, children[0], "docker-zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd")
+    put_layer_type(store, children[0], "docker-oci", "application/vnd.oci.image.layer.v1.tar+gzip")
     put_odd(store, children[0], "docker-odd", "application/vnd.example.odd+json")
     bad = put_odd(store, children[0], "docker-garbled", "application/vnd.docker.container.image.v1+json", b"no JSON")
     put_list(store, PATH, [bad], "bad-child")
@@ -91,6 +93,14 @@ def put_odd(store: LabStore, like: BuiltImage, tag: str, kind: str, config: byte
     manifest = json.dumps(fields).encode()
     digest = store.put_manifest(PATH, manifest, like.media_type, tag)
     return replace(like, digest=digest, size_bytes=len(manifest))
+
+
+def put_layer_type(store: LabStore, like: BuiltImage, tag: str, kind: str) -> None:
+    """Publish an image like another one whose layers are said to be of another type."""
+    fields = json.loads(store.read(like.digest))
+    for layer in fields["layers"]:
+        layer["mediaType"] = kind
+    store.put_manifest(PATH, json.dumps(fields).encode(), like.media_type, tag)
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,8 @@ def load(images: Images, guarded: tuple[Door, ...], flawed: tuple[Door, ...], fo
                     "garbled",
                     "mixed",
                     "docker-odd",
+                    "docker-zstd",
+                    "docker-oci",
                     "bad-child",
                     "listed",
                     "foreign",
@@ -341,6 +353,11 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
     "a Docker manifest with a configuration of an odd type": (
         "",
         lambda bench, door: simple(door, f"{NAME}:docker-odd"),
+    ),
+    "a Docker manifest with a layer of zstd": ("not-an-image", lambda bench, door: simple(door, f"{NAME}:docker-zstd")),
+    "a Docker manifest with a layer of OCI's type": (
+        "not-an-image",
+        lambda bench, door: simple(door, f"{NAME}:docker-oci"),
     ),
     "the configuration of a list's child is not JSON": (
         "bad-blob",

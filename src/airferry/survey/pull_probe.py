@@ -28,13 +28,12 @@ from airferry.content.http.mirrored import Meeting
 from airferry.content.protocol import ContentSource
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, Verifier, mediatype
-from airferry.oci.descriptor import shortened
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.sigstore import MAX_CLAIM_BYTES, SIGNATURE_ANNOTATION, objection, signature_tag
 from airferry.openshift.cluster.wanted import SignatureDemand
-from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, may_be_image, misfits
+from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, misfits, no_image
 
 T = TypeVar("T")
 
@@ -236,9 +235,9 @@ class PullProbe:
         if config is None:
             return
         where = source.reference.repository
-        if not may_be_image(manifest.media_type, config.media_type):
-            told = f"{where}: {manifest.digest} is no image but an artifact of type {shortened(config.media_type)}"
-            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, told))
+        refused_as = no_image(manifest, config)
+        if refused_as is not None:
+            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, f"{where}: {manifest.digest} {refused_as}"))
             return
         content = await self._content(source, config, MAX_CONFIG_BYTES)
         if isinstance(content, Failure):
