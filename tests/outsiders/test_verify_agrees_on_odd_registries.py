@@ -75,6 +75,17 @@ def ends_at_layers(asked: Asked) -> bool:
     return "/blobs/" in asked.path and asked.command == "GET" and asked.give(404)
 
 
+def served_as(kind: str) -> Callable[[Asked], bool]:
+    def odd(asked: Asked) -> bool:
+        if "/manifests/" not in asked.path:
+            return False
+        content = (BLOBS / asked.path.rpartition(":")[2]).read_bytes()
+        word = kind.format(json.loads(content)["mediaType"])
+        return asked.give(200, content, **({"Content_Type": word} if word else {}))
+
+    return odd
+
+
 ODD: dict[str, tuple[Callable[[Asked], bool], str]] = {
     "nothing is odd": (lambda asked: False, ""),
     "HEAD is not allowed": (no_head(405), ""),
@@ -84,6 +95,18 @@ ODD: dict[str, tuple[Callable[[Asked], bool], str]] = {
     "HEAD is not known": (no_head(501), ""),
     "blobs are links for GET alone": (signed_links, ""),
     "HEAD finds what GET does not": (ends_at_layers, "no-blob"),
+    "manifests are served as text": (served_as("text/plain"), "bad-manifest"),
+    "manifests are served as JSON": (served_as("application/json"), "bad-manifest"),
+    "manifests are served as bytes": (served_as("application/octet-stream"), "bad-manifest"),
+    "manifests are served as nothing": (served_as(""), "bad-manifest"),
+    "manifests are served as those of Docker": (
+        served_as("application/vnd.docker.distribution.manifest.v2+json"),
+        "bad-manifest",
+    ),
+    "manifests are served with a parameter": (
+        served_as("{}; charset=utf-8"),
+        "",
+    ),
     "the way to /v2/ is not open": (first_contact(404), "unreachable"),
     "the way to /v2/ is forbidden": (first_contact(403), "unreachable"),
     "/v2/ has nothing to say": (first_contact(204), "unreachable"),

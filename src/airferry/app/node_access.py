@@ -69,7 +69,7 @@ class NodeAccess:
                 retry=RetryPolicy(attempts=3, first_contact_attempts=1, first_wait_s=0.2, patience_s=30.0),
                 connect_timeout_s=10.0,
                 idle_timeout_s=30.0,
-                only_registries=True,
+                as_nodes=True,
             )
         )
 

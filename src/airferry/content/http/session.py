@@ -224,7 +224,7 @@ class RegistrySession:
                 await _drain(response)
             finally:
                 await response.close()
-            if self.settings.only_registries:
+            if self.settings.as_nodes:
                 self._check_greeting(response.status, doing)
             return
 
