@@ -9,7 +9,7 @@ from airferry.app.text_files import read_text_file
 from airferry.content.http import AuthFile, HttpContent, HttpSettings, RetryPolicy, StoredCredentials, parse_auth_file
 from airferry.content.http.auth_files import read_auth_file
 from airferry.content.registries_conf import read_node_registries
-from airferry.errors import MalformedError, UsageError, parser_words
+from airferry.errors import MalformedError, UsageError
 from airferry.oci.descriptor import shortened
 from airferry.oci.pull_rules import Mirror, PullRule, PullRules
 from airferry.openshift.cluster.cluster_objects import ClusterObjects, join_objects, parse_cluster_objects
@@ -17,6 +17,7 @@ from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import POLICY_JSON, REGISTRIES_CONF, node_config
 from airferry.openshift.cluster.policy_demands import parse_policy
 from airferry.openshift.cluster.trust_bundle import is_intact, read_certificates
+from airferry.openshift.cluster.yaml_errors import located
 from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
 
 _REGISTRIES_FILE: Final = Path(REGISTRIES_CONF).name
@@ -203,8 +204,8 @@ def _document(file: Path) -> dict[str, Any]:
         documents: list[Any] = [item for item in YAML(typ="safe", pure=True).load_all(text) if item is not None]
     except (YAMLError, RecursionError, ValueError) as error:
         # The reader's own message quotes the text, and the text holds a secret.
-        how = f": {parser_words(error)}" if isinstance(error, RecursionError) else ""
-        raise MalformedError(f"{file} is not YAML{how}", hint=hint) from None
+        found = located(error, text, str(file))
+        raise MalformedError(found.message, hint=found.hint or hint) from None
     if len(documents) != 1 or not isinstance(documents[0], dict):
         what = f"{len(documents)} documents, not one install-config" if len(documents) != 1 else "not an install-config"
         raise MalformedError(f"{file} is {what}", hint=hint)
