@@ -305,9 +305,9 @@ def marked(bench: Bench) -> Path:
 
 
 def blanks(bench: Bench) -> Path:
-    """Return a CA whose lines end in blanks, which does no harm."""
+    """Return a CA whose lines end in blanks, with empty ones between them, which does no harm."""
     file = bench.folder / "blanks.pem"
-    file.write_bytes(b"".join(line + b" \n" for line in bench.ours.authority.read_bytes().splitlines()))
+    file.write_bytes(b"".join(line + b" \n\n" for line in bench.ours.authority.read_bytes().splitlines()))
     return file
 
 
@@ -458,7 +458,10 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
         "malformed",
         lambda bench: simple(bench.ours, by_digest(bench), authority=marked(bench)),
     ),
-    "a CA whose lines end in blanks": ("", lambda bench: simple(bench.ours, by_digest(bench), authority=blanks(bench))),
+    "a CA with blanks and empty lines": (
+        "",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=blanks(bench)),
+    ),
     "the first mirror gives a damaged manifest, and the next one is whole": (
         "bad-manifest",
         lambda bench: Case(

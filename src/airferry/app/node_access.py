@@ -154,14 +154,17 @@ def _read_pull_secret(file: Path) -> AuthFile:
 
 
 def _certificates(text: str, where: str) -> str:
-    """Return the text as it is: nodes pass over remarks. Raises MalformedError, naming ``where`` and line."""
+    """Return the text without the blanks and empty lines that nodes pass over, and our TLS library does not.
+
+    Remarks stay. Raises MalformedError, naming ``where`` and line.
+    """
     read_certificates(text, where)
     if not is_intact(text):
         raise MalformedError(
             f"{where}: a certificate has lost its lines, or shares one with something else, and nodes do not read it",
             hint="write `additionalTrustBundle: |` and each line of the PEM on its own",
         )
-    return text
+    return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.strip())
 
 
 def _read_mirror_sets(file: Path) -> ClusterObjects:
