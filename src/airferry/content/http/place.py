@@ -71,10 +71,18 @@ class RegistryPlace:
         algorithm = Digest(promised).algorithm if promised is not None else "sha256"
         media_type = without_parameters(answer.headers.get("Content-Type", "")) or None
         try:
-            return Manifest.parse(answer.body, media_type, algorithm)
+            manifest = Manifest.parse(answer.body, media_type, algorithm)
         except (MalformedError, UnsupportedError) as error:
             text = f"the manifest {target} of {self.place}/{path} cannot be used: {error.message}"
             raise type(error)(text, hint=error.hint) from error
+        if self._session.settings.as_nodes and media_type != manifest.media_type:
+            # containers/image reads it as what it is served as, whatever it says itself.
+            raise MalformedError(
+                f"the manifest {target} of {self.place}/{path} is served as {media_type or 'nothing'}, "
+                f"and is {manifest.media_type}",
+                hint="have the registry, or what stands before it, send the Content-Type of the manifest",
+            )
+        return manifest
 
     def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[ByteStream]:
         """Open the content of ``blob`` from ``offset`` in bytes; broken connections are resumed inside."""

@@ -224,7 +224,20 @@ class RegistrySession:
                 await _drain(response)
             finally:
                 await response.close()
+            if self.settings.as_nodes:
+                self._check_greeting(response.status, doing)
             return
+
+    def _check_greeting(self, status: int, doing: Doing) -> None:
+        """Raise for an answer of ``/v2/`` at which containers/image ends; where a redirect leads is not looked at."""
+        if status in (200, 401) or status in _REDIRECTS:
+            return
+        if verdict(status) is not Verdict.ANSWERED:
+            raise RegistryFailedError(f"cannot {doing}: {self.host} answered {status} at /v2/", hint=LATER_HINT)
+        raise UnreachableError(
+            f"cannot {doing}: {self.host} answered {status} at /v2/, where a registry answers 200 or 401",
+            hint="have what stands before the registry pass on /v2/ as it is",
+        )
 
     async def _persist(self, call: Call) -> tuple[Response, Slot]:
         """Try until there is an answer that settles it; returns it with the slot it occupies."""
