@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
@@ -18,6 +18,7 @@ from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
 from airferry.plan import CopyRequest, Gap
 from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments, parse_file
+from airferry.plan.nesting import renamed, with_shallow_names
 from airferry.plan.platforms import PlatformFilter
 
 
@@ -31,6 +32,7 @@ class MirrorImages:
     source_tree: Path | None = None
     platforms: PlatformFilter | None = None
     allow_unverified: bool = False
+    max_nested_paths: int | None = None
     options: CopyOptions = field(default_factory=CopyOptions)
 
 
@@ -40,7 +42,8 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
     A disk remembers where its images came from. From disk to disk, that travels along, and what is known about the
     releases that the images belong to.
     """
-    mappings = await _mappings(asked)
+    wished = await _mappings(asked)
+    mappings = check_mappings(with_shallow_names(wished, asked.max_nested_paths))
     narrator.phase("resolving names")
     found: list[CopyRequest] = []
     gaps: list[Gap] = []
@@ -58,6 +61,7 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
     await _mind_releases(asked, requests, places)
     await new_origins(requests)  # a record that cannot be read stops the run before anything is copied
     report = await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
+    report = replace(report, renamed=renamed(wished, mappings))
     if not asked.options.dry_run:
         arrived = [request for request, _ in report.arrived if not request.optional]
         await write_origins(await new_origins(arrived), private=places.settings.private)
