@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from .simulated import Simulated, basic_user, error
 class SimulatedHarbor(Simulated):
     """Users with passwords; ``makers`` are those who may make projects (it can be left to administrators)."""
 
-    headers = {"Server": "nginx"}
+    headers: ClassVar[dict[str, str]] = {"Server": "nginx"}
 
     def __init__(self, makers: frozenset[str] = frozenset({"admin"}), **users: str) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ are made when a token is given out.
 import json
 import secrets
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -50,7 +51,7 @@ def problem(status: int, kind: str, detail: str) -> web.Response:
 class SimulatedQuay(Simulated):
     """Users with passwords, organizations, OAuth tokens."""
 
-    headers = {"Server": "nginx/1.22.1"}
+    headers: ClassVar[dict[str, str]] = {"Server": "nginx/1.22.1"}
 
     def __init__(self, settings: Settings | None = None, **users: str) -> None:
         self.settings = settings or Settings()
@@ -117,9 +118,9 @@ class SimulatedQuay(Simulated):
         namespace, _, name = path.partition("/")
         if user is None or not name or len(path.split("/")) > self.limits.most_parts:
             return set()
-        if namespace not in self.organizations and namespace != user and self.settings.create_namespace_on_push:
-            if "push" in actions:
-                self.organizations[namespace] = Organization({user})
+        is_new = namespace not in self.organizations and namespace != user
+        if is_new and self.settings.create_namespace_on_push and "push" in actions:
+            self.organizations[namespace] = Organization({user})
         allowed = namespace == user or user in self.organizations.get(namespace, Organization()).members
         if allowed and "push" in actions:
             self.repositories.setdefault(path, Repository())

@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -55,7 +56,7 @@ def error(status: int, code: str, message: str, headers: dict[str, str] | None =
 class Simulated:
     """A registry that nobody would call by name: no telling headers, nothing at ``/``, no users."""
 
-    headers: dict[str, str] = {"Docker-Distribution-Api-Version": "registry/2.0"}
+    headers: ClassVar[dict[str, str]] = {"Docker-Distribution-Api-Version": "registry/2.0"}
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -121,7 +122,7 @@ class Simulated:
         match request.method, rest:
             case "POST", ["blobs", "uploads", ""]:
                 return self._begin(request, path)
-            case ("PATCH" | "PUT" | "DELETE"), ["blobs", "uploads", upload]:
+            case (("PATCH" | "PUT" | "DELETE"), ["blobs", "uploads", upload]):
                 return await self._upload(request, path, upload)
             case _, ["blobs", digest]:
                 return self._blob(request, path, digest)

@@ -121,7 +121,7 @@ class _Copy:
         narrator.note(f"info: Planning completed in {print_duration(time.monotonic() - started)}")
         narrator.note(print_summary(summary, len(held), estimate))
         self._stop_at_gaps()
-        plan = await check_plan(plan, self._destinations_found, self._places, dry_run=dry_run)
+        plan = await check_plan(plan, survey, self._destinations_found, self._places, dry_run=dry_run)
         self._refuse_unfit()
         self._tell_destinations()
         outcome = Outcome()

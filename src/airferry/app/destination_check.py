@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from airferry.app.destination_facts import DestinationFacts
-from airferry.app.destination_namespaces import NamespaceWork, push_into, see_to_namespaces
+from airferry.app.destination_namespaces import NamespaceWork, push_into, see_to_depth, see_to_namespaces
 from airferry.app.destination_refusals import refuse_absent, refuse_unfit, write_commands
 from airferry.app.known_registries import KnownRegistry, load_known
 from airferry.app.places import Places
@@ -18,7 +18,7 @@ from airferry.app.text_files import read_text_file
 from airferry.content.http import Proof, RegistryPlace
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Repository
-from airferry.plan import Plan
+from airferry.plan import Plan, Survey
 from airferry.plan.destination import (
     SHALLOW,
     Can,
@@ -84,26 +84,30 @@ async def prepare_destinations(
         found.facts[facts.host], found.known[facts.host] = facts, known
         try:
             await _tell_kind(facts, known, registry)
-            await see_to_namespaces(facts, known, NamespaceWork(need, registry, proof, is_rehearsal=dry_run))
+            work = NamespaceWork(need, registry, proof, is_rehearsal=dry_run)
+            await see_to_namespaces(facts, known, work)
+            await see_to_depth(facts, work)
         except AirferryError as error:
             facts.trouble = error.message
         refuse_absent(facts, places.settings.state_folder, is_rehearsal=dry_run)
-    await found.remember()
+        refuse_unfit(facts, need)
+    if not dry_run:
+        await found.remember()
     return found
 
 
-async def check_plan(plan: Plan, destinations: Destinations, places: Places, *, dry_run: bool) -> Plan:
+async def check_plan(plan: Plan, survey: Survey, destinations: Destinations, places: Places, *, dry_run: bool) -> Plan:
     """Find out whether the registries take what the plan brings, and return it as they take it.
 
     In a dry run only by questions that write nothing. What they do not take is among ``destinations.refusals``.
     """
     shy = []
-    for needs in needs_of(plan):
+    for needs in needs_of(plan, survey.present):
         registry = places.target_registry(needs.place.address)
         facts, known = destinations.facts[needs.place.address], destinations.known[needs.place.address]
         try:
             wanted = await _wanted(facts, needs, registry)
-            if not dry_run:
+            if not dry_run and not facts.refusals:
                 pushable = await push_into(facts, known, needs, registry)
                 if not facts.absent:
                     await try_all(facts, needs, registry, wanted)
@@ -112,10 +116,11 @@ async def check_plan(plan: Plan, destinations: Destinations, places: Places, *, 
             facts.trouble = error.message
         if not facts.refusals:
             refuse_absent(facts, places.settings.state_folder, is_rehearsal=dry_run)
-        refuse_unfit(facts, needs)
+            refuse_unfit(facts, needs)
         if facts.can.get(Capability.TAGLESS) is Can.NO:
             shy.append(needs.place)
-    await destinations.remember()
+    if not dry_run:
+        await destinations.remember()
     return pushed_by_tag(plan, shy) if shy else plan
 
 

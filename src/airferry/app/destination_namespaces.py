@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 from airferry.app.destination_facts import DestinationFacts
 from airferry.app.known_registries import KnownRegistry
-from airferry.content.errors import DeniedError, NotFoundError, UnauthorizedError
 from airferry.content.http import Proof, Questions, RegistryPlace
 from airferry.oci import Repository
 from airferry.plan.destination import SHALLOW, Can, Capability, Needs, RegistryKind, depth
 from airferry.plan.nesting import flattened
 from airferry.survey.namespaces import look_for_namespaces
 from airferry.transfer.new_namespaces import make_namespace
-from airferry.transfer.rehearsing import may_push
+from airferry.transfer.rehearsing import may_push, may_read
 
 _NO_PROOF = "and no credentials were given that its API takes"
 
@@ -105,14 +104,32 @@ async def _try_absent(name: str, facts: DestinationFacts, work: NamespaceWork) -
 async def _try_untold(name: str, facts: DestinationFacts, work: NamespaceWork) -> None:
     """Where no API tells: what may be read is there. For the rest a push decides, of its deepest and a shallow name."""
     deepest = work.needs.deepest(name)
-    try:
-        await work.registry.peek_tags(deepest.path)
-    except (UnauthorizedError, DeniedError):
-        refused = await may_push(deepest.path, work.registry.rehearsal)
-        if refused is not None and not await _takes(flattened(deepest, SHALLOW), work.registry):
-            facts.absent[name] = refused
-    except NotFoundError:
+    if await may_read(deepest.path, work.registry.rehearsal) is None:
         return
+    refused = await may_push(deepest.path, work.registry.rehearsal)
+    if refused is not None and not await _takes(flattened(deepest, SHALLOW), work.registry):
+        facts.absent[name] = refused
+
+
+async def see_to_depth(facts: DestinationFacts, work: NamespaceWork) -> None:
+    """Find out whether deep names are refused already to readers, as they are by registries that know none.
+
+    Reading settles it where a shallow name may be read; else a push of both does, unless this is a rehearsal.
+    """
+    deepest = work.needs.deepest()
+    if depth(deepest) <= SHALLOW or Capability.NESTED in facts.can or facts.absent or facts.to_make:
+        return
+    refused = await may_read(deepest.path, work.registry.rehearsal)
+    if refused is None:
+        return
+    shallow = flattened(deepest, SHALLOW)
+    if await may_read(shallow.path, work.registry.rehearsal) is not None:
+        if work.is_rehearsal or not await _takes(shallow, work.registry):
+            return
+        refused = await may_push(deepest.path, work.registry.rehearsal)
+    if refused is not None:
+        facts.can[Capability.NESTED] = Can.NO
+        facts.said[Capability.NESTED] = refused
 
 
 async def _takes(repository: Repository, registry: RegistryPlace) -> bool:

@@ -30,8 +30,8 @@ _UNFIT = {
 def refuse_absent(facts: DestinationFacts, state_folder: Path, *, is_rehearsal: bool) -> None:
     """Add the commands that make absent namespaces, and the refusal.
 
-    In a rehearsal an absent organization of Quay is no reason to refuse: where its CREATE_NAMESPACE_ON_PUSH is set,
-    the first push makes it, and only a push tells.
+    In a rehearsal no file is written, and an absent organization of Quay is no reason to refuse: where its
+    CREATE_NAMESPACE_ON_PUSH is set, the first push makes it, and only a push tells.
     """
     if not facts.absent:
         return
@@ -40,7 +40,7 @@ def refuse_absent(facts: DestinationFacts, state_folder: Path, *, is_rehearsal: 
     hint = f"make them in {facts.host}, and let the user who pushes write there"
     if facts.kind is RegistryKind.QUAY:
         hint += "; or give an OAuth token with --quay-token-file, and airferry makes them"
-    if facts.commands:
+    if facts.commands and not is_rehearsal:
         facts.commands_file = registry_file(facts.host, state_folder, "sh")
         hint += f"; the commands are in {facts.commands_file}"
     if is_rehearsal and facts.kind is RegistryKind.QUAY:

@@ -1,8 +1,9 @@
 """What a plan needs of the registries that it goes to, and the words for what those can do. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from airferry.oci import Digest, Place, PlaceKind, Repository
@@ -103,13 +104,16 @@ def depth(repository: Repository) -> int:
     return repository.path.count("/") + 1
 
 
-def needs_of(plan: Plan) -> tuple[Needs, ...]:
-    """Return what the plan needs of each registry that it writes to, sorted by place; disks need nothing."""
+def needs_of(plan: Plan, present: Mapping[Repository, Set[Digest]] = MappingProxyType({})) -> tuple[Needs, ...]:
+    """Return what the plan needs of each registry that it writes to, sorted by place; disks need nothing.
+
+    ``present`` is what repositories hold already: a list lacks none of its images that are there.
+    """
     steps = [step for step in plan.steps if step.destination.place.kind is PlaceKind.REGISTRY]
     tagged = {(step.destination, step.manifest.digest) for step in steps if isinstance(step, PutTag)}
     put = [step for step in steps if isinstance(step, PutManifest)]
     bare = {step.destination for step in put if (step.destination, step.manifest.digest) not in tagged}
-    sparse = _sparse(steps)
+    sparse = _sparse(steps, present)
     found = []
     for place in sorted({step.destination.place for step in steps}):
         mine = sorted({step.destination for step in steps if step.destination.place == place})
@@ -154,11 +158,8 @@ def pushed_by_tag(plan: Plan, places: Iterable[Place]) -> Plan:
     return replace(plan, steps=tuple(changed(step) for step in plan.steps))
 
 
-def _sparse(steps: Iterable[Step]) -> set[Repository]:
-    """Return the repositories that get a list with children that the plan does not bring there.
-
-    A child that is there already counts as lacking too: whoever asks the registry loses one question by that.
-    """
+def _sparse(steps: Iterable[Step], present: Mapping[Repository, Set[Digest]]) -> set[Repository]:
+    """Return the repositories that get a list with children that are not there and that the plan does not bring."""
     brought: dict[Repository, set[Digest]] = {}
     lists: list[PutManifest | PutTag] = []
     for step in steps:
@@ -169,8 +170,9 @@ def _sparse(steps: Iterable[Step]) -> set[Repository]:
                     lists.append(step)
             case CopyBlob() | MountBlob():
                 pass
-    return {
-        step.destination
-        for step in lists
-        if any(child.digest not in brought[step.destination] for child in step.manifest.children)
-    }
+    found = set()
+    for step in lists:
+        there = brought[step.destination] | present.get(step.destination, frozenset())
+        if any(child.digest not in there for child in step.manifest.children):
+            found.add(step.destination)
+    return found

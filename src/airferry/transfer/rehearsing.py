@@ -75,6 +75,17 @@ async def may_push(path: str, open_rehearsal: OpenRehearsal) -> str | None:
     return None
 
 
+async def may_read(path: str, open_rehearsal: OpenRehearsal) -> str | None:
+    """Ask for something in a repository: None when that is answered, else what the registry said. One request."""
+    try:
+        heard = await open_rehearsal(path).look()
+    except (DeniedError, UnauthorizedError) as error:
+        return error.message
+    except NotFoundError:
+        return None
+    return None if heard.status in (200, 404) else words_of(heard)
+
+
 async def try_out(wanted: frozenset[Capability], path: str, open_rehearsal: OpenRehearsal) -> Rehearsed:
     """Find out ``wanted`` in the repository ``path``: nested names aside, which :func:`may_push` tells.
 

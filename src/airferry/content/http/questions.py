@@ -20,7 +20,6 @@ from airferry.content.http.transport import Request, TransportError, read_body
 
 logger = logging.getLogger(__name__)
 
-ANSWER_WITHIN_S: Final = 10.0
 _MAX_BYTES: Final = 256 * 1024
 _OAUTH_USER: Final = "$oauthtoken"
 """The user name by which Quay takes an OAuth token for a password (facts of Quay's docs, "Docker login")."""
@@ -76,7 +75,7 @@ class Questions:
     async def ask(
         self, target: str, *, method: str = "GET", document: Mapping[str, Any] | None = None, proof: Proof | None = None
     ) -> Heard | None:
-        """Return what the registry answers at the path ``target``; None for nothing of use within ten seconds.
+        """Return what the registry answers at the path ``target``; None for nothing of use in time.
 
         ``document`` is sent as JSON, ``proof`` as the only credential. A redirect is an answer, and never followed.
         Raises what the first contact does.
@@ -91,7 +90,7 @@ class Questions:
             headers["Content-Type"] = "application/json"
         request = Request(method, f"{self._session.base}{target}", headers, body)
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._session.settings.question_timeout_s):
                 return await self._exchange(request)
         except (TransportError, TimeoutError, RegistryFailedError) as error:
             extra = {"registry": self._session.host, "target": target, "reason": str(error) or "no answer in time"}

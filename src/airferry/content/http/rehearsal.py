@@ -1,4 +1,4 @@
-"""Small writes that try out what a registry takes, each with the way to take it back.
+"""Small requests that try out what a registry takes, each write with the way to take it back.
 
 They go through the session as every write does: with the credentials of the repository, and to its own host.
 """
@@ -22,6 +22,10 @@ class Rehearsal:
     def __init__(self, session: RegistrySession, path: str) -> None:
         self._session = session
         self._path = path
+
+    async def look(self) -> Heard:
+        """Ask for a tag that may or may not be there: a 404 says as much as a 200, that one may look."""
+        return await self._send("HEAD", f"/v2/{self._path}/manifests/latest", only=pull_scope(self._path))
 
     async def begin_upload(self) -> tuple[Heard, str | None]:
         """Begin an upload; return the answer and, where it began, the address to go on at."""
@@ -81,12 +85,13 @@ class Rehearsal:
         body: bytes | None = None,
         *,
         scopes: tuple[str, ...] = (),
+        only: str | None = None,
     ) -> Heard:
         call = Call(
             method,
             target,
             self._doing("try out a push to", "this repository"),
-            (push_scope(self._path), *scopes),
+            (only or push_scope(self._path), *scopes),
             _ANY,
             headers or {},
             body,
