@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.cataloging import cataloging
 from bench.crossing import Row, can_run, crossing
 from bench.growth import growth
 from bench.planning import planning
@@ -75,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["crossing", "growth", "planning", "help", "serving", "verify"],
+        choices=["crossing", "growth", "planning", "help", "serving", "verify", "catalog"],
         help="measure one group and keep nothing",
     )
     parser.add_argument(
@@ -104,6 +105,8 @@ def main() -> int:
             rows.append(growth(folder / "growth"))
         if options.only in (None, "verify"):
             rows.append(verifying(folder / "verify"))
+        if options.only in (None, "catalog"):
+            rows += cataloging(folder / "catalog")
         if options.only in (None, "serving"):
             rows += serving(folder, more=options.serve, only=options.part)
     rows.sort(key=lambda row: (row.name == "growth", int(row.name[1:]) if row.name[1:].isdigit() else 99))

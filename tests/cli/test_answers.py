@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from airferry.cli.output import OutputFormat, print_answer
 from failures.stage import airferry
 
 from .world import World
@@ -130,3 +131,8 @@ def _without_times(document: object) -> object:
             if key not in ("seconds", "estimate", "moved", "plan")
         }
     return [_without_times(item) for item in document] if isinstance(document, list) else document
+
+
+def test_words_that_older_yaml_takes_for_booleans_are_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    print_answer("", {"answer": "no", "yes": ["on", "other"], "whole": True}, OutputFormat.YAML)
+    assert capsys.readouterr().out == 'answer: "no"\n"yes":\n- "on"\n- other\nwhole: true\n'

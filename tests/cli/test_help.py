@@ -38,7 +38,8 @@ def test_all_commands_of_this_version_are_there() -> None:
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
         "verify",
-        "catalog list",
+        *(f"catalog {name}" for name in ("list", "check", "mirror", "build", "cache")),
+        *(f"samples {name}" for name in ("list", "check", "mirror", "config")),
         *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),
@@ -56,7 +57,8 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("release",), ("image",), ("secret",), ("registry",), ("media",), ("cluster",), ("catalog",)]
+    "words",
+    [(), ("release",), ("image",), ("secret",), ("registry",), ("media",), ("cluster",), ("catalog",), ("samples",)],
 )
 def test_a_group_lists_its_commands(words: tuple[str, ...]) -> None:
     text = airferry(*words, "--help").done().out

@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
+from .catalogs import CATALOGS
 from .credentials import CREDENTIALS
 from .requests import REQUESTS
 from .target import Target
 from .targets import PARSERS, content_range_by
 
-RIGHT: Final = {target.name: target for target in (*PARSERS, *CREDENTIALS, *REQUESTS)}
+RIGHT: Final = {target.name: target for target in (*PARSERS, *CREDENTIALS, *REQUESTS, *CATALOGS)}
 
 
 def _careless(value: str) -> tuple[int, int] | None:

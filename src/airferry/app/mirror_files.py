@@ -85,30 +85,36 @@ def ledger_text(version: str, gaps: Sequence[Gap]) -> str:
     return json.dumps({"release": version, "gaps": [gap_to_json(gap) for gap in gaps]}, indent=2) + "\n"
 
 
-async def forget_ledger(folder: Path, version: str) -> None:
-    """Remove the ledger that an earlier run left for this release, whose gaps are closed. Raises ReadOnlyError."""
+async def forget_ledger(folder: Path, name: str, *, kind: str = "release") -> None:
+    """Remove the ledger that an earlier run left for this release or catalog, whose gaps are closed.
+
+    Raises ReadOnlyError.
+    """
 
     def remove() -> None:
         try:
             document = json.loads((folder / LEDGER).read_bytes())
         except (OSError, ValueError):
             return
-        if isinstance(document, dict) and document.get("release") == version:
+        if isinstance(document, dict) and document.get(kind) == name:
             with writing(folder):
                 (folder / LEDGER).unlink(missing_ok=True)
 
     await asyncio.to_thread(remove)
 
 
-async def check_writable(folder: Path) -> None:
-    """Raise ReadOnlyError when ``folder``, or what it would be made in, cannot be written to. Nothing is written."""
+async def check_writable(folder: Path, *, flag: str = "--manifests-dir") -> None:
+    """Raise ReadOnlyError when ``folder``, or what it would be made in, cannot be written to. Nothing is written.
+
+    ``flag`` is the one that names another folder.
+    """
 
     def check() -> None:
         nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
         if not os.access(nearest, os.W_OK):
             raise ReadOnlyError(
                 f"{nearest} cannot be written to, and the generated files go there",
-                hint="--manifests-dir names another folder; or work in one that you may write to",
+                hint=f"{flag} names another folder; or work in one that you may write to",
             )
 
     await asyncio.to_thread(check)

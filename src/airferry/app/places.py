@@ -66,14 +66,18 @@ class Places:
 
     def source(self, place: Place) -> ContentSource:
         """Return ``place`` to read from; a registry is read through the mirror rules, where there are any."""
-        if place.kind is not PlaceKind.REGISTRY:
-            return self._folder(place)
         if place not in self._sources:
+            if place.kind is not PlaceKind.REGISTRY:
+                return self._folder(place)
             if self._rules.rules:
                 self._sources[place] = MirroredSource(self._readers, place.address, self._rules)
             else:
                 self._sources[place] = self._readers.registry(place.address)
         return self._sources[place]
+
+    def read_through(self, source: ContentSource) -> None:
+        """From now on read the place of ``source`` through it; whoever made it closes it."""
+        self._sources[source.place] = source
 
     def sink(self, place: Place) -> ContentSink:
         """Return ``place`` to write to; mirror rules never apply to writes."""

@@ -9,9 +9,11 @@ from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, NodeFiles, read_node_access, rules_for_reading
 from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.text_files import read_text_file
+from airferry.app.verify_catalog import CatalogAnswer, CatalogWish, OperatorAnswer, verify_catalogs
 from airferry.app.verify_disk import DiskPlaces, open_disk
 from airferry.app.verify_installer import InstallerAnswer, check_installer
 from airferry.app.verify_release import CompiledRelease, ReleaseRequest, compile_release, unreadable
+from airferry.app.verify_samples import SamplesWish, verify_samples
 from airferry.content.http import HttpContent, NoCredentials, RegistryPlace
 from airferry.content.registries_conf import read_registries_conf
 from airferry.errors import ExitCode, UsageError
@@ -44,6 +46,8 @@ class VerifyRequest:
     release_file: Path | None = None
     installer: Path | None = None
     deep: bool = False
+    samples: SamplesWish | None = None
+    catalogs: CatalogWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class VerifyReport:
     disk: Path | None = None
     platforms: tuple[Platform, ...] = field(default=())
     deep: bool = False
+    operators: tuple[OperatorAnswer, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -105,9 +110,23 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
             _judged(item, unreadable(findings, item, release), nodes.rules, remedies)
             for item, findings in zip(wanted, found, strict=True)
         )
+        if asked.samples is not None:
+            judgements += await verify_samples(asked.samples, nodes, architecture, content, settings, narrator)
+        catalogs = CatalogAnswer()
+        if asked.catalogs is not None:
+            policies = release.policies if release is not None else ()
+            catalogs = await verify_catalogs(asked.catalogs, nodes, content, settings, narrator, policies)
     narrator.done()
-    uncompiled = release.uncompiled if release is not None else ()
-    return VerifyReport(judgements, release, installer, uncompiled, asked.from_dir, platforms, asked.deep)
+    return VerifyReport(
+        (*judgements, *catalogs.judgements),
+        release,
+        installer,
+        (*(release.uncompiled if release is not None else ()), *catalogs.uncompiled),
+        asked.from_dir,
+        platforms,
+        asked.deep,
+        catalogs.operators,
+    )
 
 
 async def _probe(
@@ -228,9 +247,18 @@ def _platform(text: str) -> Platform:
 
 def _check(asked: VerifyRequest) -> None:
     nodes = asked.nodes
-    if asked.release is None and asked.images is None and asked.release_file is None:
-        raise UsageError("nothing to verify", hint="name a release with --release, or a list of images with --images")
-    if not nodes.has_rules and asked.from_dir is None:
+    has_pulls = any(wish is not None for wish in (asked.release, asked.images, asked.release_file, asked.catalogs))
+    if not has_pulls and asked.samples is None:
+        raise UsageError(
+            "nothing to verify",
+            hint="name a release with --release, a catalog with --catalog, or a list of images with --images",
+        )
+    if asked.samples is not None and asked.from_dir is not None:
+        raise UsageError(
+            "--samples asks the registry that the cluster imports from, not a disk",
+            hint="airferry samples config --offline says what a disk lacks",
+        )
+    if has_pulls and not nodes.has_rules and asked.from_dir is None:
         raise UsageError(
             "what the nodes will have is not known",
             hint="give --install-config, --registries-conf, or --mirror-sets, or a disk with --from-dir",

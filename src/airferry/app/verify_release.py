@@ -30,7 +30,7 @@ from airferry.openshift.release.naming import (
     version_reference,
 )
 from airferry.openshift.release.payload import ReleasePayload, parse_payload
-from airferry.openshift.release.semver import is_version
+from airferry.openshift.semver import is_version
 
 _LISTING_HINT: Final = "write it with: airferry release info R -o json"
 

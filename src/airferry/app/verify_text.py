@@ -8,6 +8,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from airferry.app.verify import VerifyReport
+from airferry.app.verify_catalog import operator_lines
 from airferry.content.errors import NotFoundError, ReadOnlyError
 from airferry.content.filesystem import writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
@@ -31,6 +32,7 @@ def print_report(report: VerifyReport) -> str:
         told = "belongs to the release" if installer.belongs else f"no: {installer.reason}"
         lines += ["", f"installer {installer.file}: {told}"]
         lines += [f"    fix: {installer.fix}"] if installer.fix else []
+    lines += operator_lines(report.operators)
     for group in _alike(_open(report)):
         lines += ["", *_paragraph(group)]
     lines += ["", *(f"not compiled: {sentence}" for sentence in report.uncompiled)] if report.uncompiled else []
@@ -98,6 +100,7 @@ def report_document(report: VerifyReport) -> dict[str, Any]:
             "reason": installer.reason,
             "fix": installer.fix,
         },
+        "operators": [item.to_json() for item in report.operators],
         "uncompiled": list(report.uncompiled),
         "seenFrom": "this host" if report.disk is None else str(report.disk),
         "images": [_image(item) for item in report.judgements],
@@ -141,10 +144,12 @@ def write_junit(file: Path, text: str) -> None:
 def _title(report: VerifyReport) -> str:
     total = len(report.judgements)
     release = report.release
+    kinds = [item.wanted.kind for item in report.judgements]
+    extra, samples = kinds.count(WantedKind.EXTRA), kinds.count(WantedKind.SAMPLE)
+    imported = f", {samples} of them samples" if samples else ""
     if release is None:
-        return _images(total)
-    extra = sum(item.wanted.kind is WantedKind.EXTRA for item in report.judgements)
-    word = f", {extra} of them extra" if extra else ""
+        return f"{_images(total)}{imported}"
+    word = (f", {extra} of them extra" if extra else "") + imported
     digest = f", {release.by_digest.digest}" if release.by_digest is not None else ""
     return f"release {release.version or 'of unknown version'} ({release.architecture}{digest}): {_images(total)}{word}"
 

@@ -27,7 +27,9 @@ _COPYING = [
     click.option("--dry-run", is_flag=True, help="Say what would be done."),
     click.option("--no-attachments", is_flag=True, help="Leave out signatures, attestations and referrers."),
     click.option("--refresh", is_flag=True, help="Ask the destination for everything, whatever is remembered."),
-    click.option("--force", is_flag=True, help="Write everything again, whatever is there."),
+    click.option(
+        "--force", is_flag=True, help="Plan as if nothing were there; blobs that DST says it holds are still not sent."
+    ),
     click.option("--allow-unverified", is_flag=True, help="Load a disk whose release was copied unverified."),
     click.option("--private", is_flag=True, help="Make files on a disk readable by their owner alone."),
     click.option(

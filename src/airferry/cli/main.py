@@ -15,6 +15,7 @@ _GROUPS: Final = {
     "release": ("airferry.cli.release", "Look at, mirror and extract OpenShift releases."),
     "image": ("airferry.cli.image", "Mirror, copy, look at and extract any image."),
     "catalog": ("airferry.cli.catalog", "Look at, check, mirror and build operator catalogs."),
+    "samples": ("airferry.cli.samples", "List, mirror and configure what the samples operator imports."),
     "secret": ("airferry.cli.secret", "Merge, show and check pull secrets."),
     "login": ("airferry.cli.login", "Prove credentials for a registry, then store them."),
     "registry": ("airferry.cli.registry", "Set up and serve a mirror registry."),

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from airferry.cli.options import FILE, FOLDER, OutputOptions, says
 from airferry.cli.output import print_answer
 from airferry.cli.progress import ProgressForm, new_narrator
 from airferry.cli.release import host_architecture
+from airferry.errors import UsageError
+
+if TYPE_CHECKING:
+    from airferry.app.verify_samples import SamplesWish
 
 
 @click.command("verify", cls=OcCommand, context_settings=SETTINGS)
@@ -26,6 +30,10 @@ from airferry.cli.release import host_architecture
 @click.option("--pull-secret", type=FILE, help="Pull secret that the nodes will have.")
 @click.option("--ca", type=FILE, help="CA certificates that the nodes will trust, as PEM.")
 @click.option("--system-cas", is_flag=True, help="Trust this host's CAs as well, for registries with public ones.")
+@click.option(
+    "--catalog", "catalogs", metavar="REF", multiple=True, help="Operator catalog, as its CatalogSource has it."
+)
+@click.option("--package", "packages", metavar="NAME", multiple=True, help="With --catalog: only these operators.")
 @click.option("--images", type=FILE, help="More images that will be pulled, one on a line.")
 @click.option(
     "--platform",
@@ -44,6 +52,8 @@ from airferry.cli.release import host_architecture
     "--release-file", type=FILE, help="What `release info -o json` printed, where the release cannot be read."
 )
 @click.option("--installer", type=FILE, help="Check that this openshift-install belongs to the release.")
+@click.option("--samples", metavar="SOURCE", help="Image streams that will be imported, as `samples list` takes them.")
+@click.option("--samples-config", type=FILE, help="The samples operator's Config, with its samplesRegistry.")
 @click.option("--deep", is_flag=True, help="Fetch and hash every layer instead of asking whether it is there.")
 @click.option("--junit", type=FILE, help="Write the answer as JUnit XML, too.")
 @says()
@@ -52,6 +62,7 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
 
     Each image is looked for where the nodes' mirror rules say, with the nodes' pull secret and CA and nothing of this
     host: manifest, the image for the platform, configuration, every layer, and the signatures that the release demands.
+    With --samples every import of the samples operator is tried too, at its samplesRegistry and without mirror rules.
     Ends with 0 when every image is a yes, 1 when one is a no, 3 when one cannot be told.
 
     \b
@@ -59,16 +70,27 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
       airferry verify --release 4.12.0 --install-config install-config.yaml
       airferry verify --release 4.12.0 --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
       airferry verify --release 4.12.0 --from-dir /media/usb
+      airferry verify --catalog mirror.lan/olm/redhat-operator-index:v4.16 --mirror-sets imageDigestMirrorSet.yaml
       airferry verify --images images.txt --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
+      airferry verify --samples 4.12.0 --samples-config samples-config.yaml --pull-secret auth.json --ca ca.crt
     """
     from airferry.app.node_access import NodeFiles
     from airferry.app.verify import VerifyRequest, verify
+    from airferry.app.verify_catalog import new_wish
     from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
     if junit is not None:
         check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
-    asked = VerifyRequest(nodes=nodes, architecture=flags.pop("arch"), own_architecture=host_architecture(), **flags)
+    flags["catalogs"] = new_wish(flags["catalogs"], flags.pop("packages"), flags["from_dir"])
+    samples = _samples(flags.pop("samples"), flags.pop("samples_config"))
+    asked = VerifyRequest(
+        nodes=nodes,
+        architecture=flags.pop("arch"),
+        own_architecture=host_architecture(),
+        samples=samples,
+        **flags,
+    )
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
         report = run(verify(asked, narrator))
@@ -78,3 +100,13 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
         write_junit(junit, print_junit(report))
     print_answer(print_report(report), report_document(report), saying.form)
     finish(report.exit_code)
+
+
+def _samples(source: str | None, config: Path | None) -> "SamplesWish | None":
+    from airferry.app.verify_samples import SamplesWish
+
+    if source is None:
+        if config is not None:
+            raise UsageError("--samples-config is for --samples", hint="name the streams: --samples SOURCE")
+        return None
+    return SamplesWish(source, config)

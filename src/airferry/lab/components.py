@@ -1,6 +1,6 @@
 """The components of a release: the names, commits and versions of OpenShift 4.12.0, shipped beside this module."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -52,10 +52,14 @@ def real_layer_sizes() -> tuple[float, ...]:
     return tuple(sorted(float(word) for line in lines for word in line.split()))
 
 
-def choose_components(count: int) -> tuple[Component, ...]:
-    """Return ``count`` components, sorted by name: those with tools first chosen, made-up ones past 183."""
+def choose_components(count: int, also: Sequence[str] = ()) -> tuple[Component, ...]:
+    """Return ``count`` components, sorted by name: those with tools first chosen, made-up ones past 183.
+
+    Those named in ``also`` come on top where they are not among them.
+    """
     shipped = shipped_components()
-    wanted = sorted(shipped, key=lambda component: component.name not in ALWAYS)[:count]
+    ranked = sorted(shipped, key=lambda component: component.name not in ALWAYS)
+    wanted = [*ranked[:count], *(component for component in ranked[count:] if component.name in also)]
     extra = (
         Component(f"lab-component-{number:03}", "https://github.com/openshift/lab", f"{number:040x}", "", "")
         for number in range(len(shipped) + 1, count + 1)

@@ -49,7 +49,7 @@ class ReleaseRecipe:
 
 def plan_release(shape: Shape) -> ReleaseRecipe:
     """Return what to build for ``shape``; a pure function of it."""
-    components = choose_components(shape.components)
+    components = choose_components(shape.components, shape.also)
     owners = _own_layers(shape, components)
     lists = _list_names(shape, components)
     images = tuple(

@@ -19,7 +19,8 @@ class Shape:
     ``lists`` components are manifest lists; with ``multi`` all are, and the release image too. ``tool_bytes`` is
     the size of each tool. ``attached`` components have a Sigstore signature, as the release image then has;
     0 leaves out every attachment. Names in ``rebuilt`` differ from the same shape with another ``version``;
-    other components are the same images. Names in ``missing`` are in image-references but not in the registry.
+    other components are the same images. Names in ``missing`` are in image-references but not in the registry, and
+    names in ``also`` are among the components however few there are.
     Raises UsageError when the shape cannot be.
     """
 
@@ -36,6 +37,7 @@ class Shape:
     seed: int = 1
     rebuilt: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.components < len(ALWAYS):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from airferry.errors import AirferryError, MalformedError
 from airferry.openshift.release.errors import ComponentMissingError
 from airferry.openshift.release.payload import parse_payload
-from airferry.openshift.release.semver import is_version, version_order
 from airferry.openshift.release.versions import reported_versions
+from airferry.openshift.semver import is_version, version_order
 
 from .samples import DATA, real_4_12
 

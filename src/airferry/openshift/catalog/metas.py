@@ -34,8 +34,8 @@ class Meta:
     text: str = ""
 
 
-def read_metas(blocks: Iterable[bytes], file: str) -> Iterator[Meta]:
-    """Yield the documents of one file in order; ``file`` names it in errors.
+def read_metas(blocks: Iterable[bytes], file: str, *, hint: str = "is this a file-based catalog?") -> Iterator[Meta]:
+    """Yield the documents of one file in order; ``file`` names it in errors, which have ``hint``.
 
     Raises MalformedError, which tells the file, document and line, for what is neither JSON nor YAML, for documents
     that are no objects or have no schema, and for ones above 64 Mi characters.
@@ -45,9 +45,12 @@ def read_metas(blocks: Iterable[bytes], file: str) -> Iterator[Meta]:
     while first and not first.strip():
         first = next(stream, b"")
     documents = _json_documents if first.lstrip()[:1] == b"{" else _yaml_documents
-    for number, (value, text) in enumerate(documents(chain([first], stream), file), 1):
-        if value is not None:
-            yield _meta(value, text, f"{file}, document {number}")
+    try:
+        for number, (value, text) in enumerate(documents(chain([first], stream), file), 1):
+            if value is not None:
+                yield _meta(value, text, f"{file}, document {number}")
+    except MalformedError as error:
+        raise MalformedError(error.message, hint=error.hint or hint) from error
 
 
 def _meta(value: Any, text: str, where: str) -> Meta:
@@ -55,7 +58,7 @@ def _meta(value: Any, text: str, where: str) -> Meta:
         raise MalformedError(f"{where} is not an object but {type(value).__name__}")
     schema = _word(value, "schema", where)
     if not schema:
-        raise MalformedError(f"{where} has no schema", hint="is this a file-based catalog?")
+        raise MalformedError(f"{where} has no schema")
     name = _word(value, "name", where)
     package = _word(value, "package", where)
     return Meta(schema, name if schema == "olm.package" else package, name, value, where, text)
@@ -96,12 +99,22 @@ def _json_documents(blocks: Iterable[bytes], file: str) -> Iterator[tuple[Any, s
                 break
             except RecursionError:
                 raise MalformedError(f"{file}, document {number} is nested too deeply") from None
-            yield value, pending[start:end]
+            except ValueError as error:  # Python reads no number of thousands of digits
+                raise MalformedError(f"{file}, document {number} is not read: {error}") from None
+            yield _without_surrogates(value, pending, start, end), pending[start:end]
             start, number = end, number + 1
         line += pending.count("\n", 0, start)
         pending = pending[start:]
         # Twice as much before it is tried again, so that a long document costs no more than its length.
         enough = 2 * len(pending)
+
+
+def _without_surrogates(value: Any, text: str, start: int, end: int) -> Any:
+    """Return ``value`` with halves of UTF-16 pairs, which nothing can print or store, replaced as Go replaces them."""
+    if text.find("\\ud", start, end) < 0 and text.find("\\uD", start, end) < 0:
+        return value
+    whole = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return json.loads(whole)
 
 
 def _with_last(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -125,27 +138,7 @@ def _refuse_constant(word: str) -> None:
     raise json.JSONDecodeError(f"{word} is not JSON", "", 0)
 
 
-class _Blocks:
-    """Blocks of bytes as the file that the YAML reader wants."""
-
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks = iter(blocks)
-
-    def read(self, size: int = -1) -> bytes:
-        return next(self._blocks, b"")
-
-
 def _yaml_documents(blocks: Iterable[bytes], file: str) -> Iterator[tuple[Any, str]]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from airferry.openshift.catalog.yaml_documents import read_yaml
 
-    number = 1
-    try:
-        for value in YAML(typ="safe").load_all(_Blocks(blocks)):
-            yield value, ""
-            number += 1
-    except (YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-        raise MalformedError(f"{file}, document {number} is not YAML{line}: {problem}") from error
+    return ((value, "") for value in read_yaml(blocks, file))

@@ -4,9 +4,11 @@ Tolerant where people were hurt: an entry of ``relatedImages`` that says ``value
 what was meant, and each slip is told with its package, bundle and entry; ``oc`` drops such entries in silence.
 """
 
+import base64
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
@@ -22,6 +24,9 @@ from airferry.openshift.catalog.model import (
     PackageNeed,
     RelatedImage,
 )
+
+_CSV_BEGINS: Final = base64.b64encode(b'{"apiVersion":"operators.coreos.com/')[:-4].decode()
+"""How opm's base64 of a ClusterServiceVersion begins; its keys are sorted."""
 
 
 def read_catalog(metas: Iterable[Meta]) -> Catalog:
@@ -41,9 +46,13 @@ class CatalogReader:
     def __init__(self) -> None:
         self._packages: dict[str, _Growing] = {}
         self._findings: list[Finding] = []
+        self._places: dict[tuple[str, str, str], str] = {}
+        self._named: set[str] = set()
 
     def add(self, meta: Meta) -> None:
-        """Take one document. Raises MalformedError."""
+        """Take one document. Of several for the same thing the first counts. Raises MalformedError."""
+        if self._is_there(meta):
+            return
         match meta.schema:
             case "olm.package":
                 package = self._package(_required(meta, "name"))
@@ -65,6 +74,19 @@ class CatalogReader:
     def _package(self, name: str) -> "_Growing":
         return self._packages.setdefault(name, _Growing(name))
 
+    def _is_there(self, meta: Meta) -> bool:
+        """Whether there was such a document before; opm refuses a catalog that says a thing twice."""
+        if meta.schema not in ("olm.package", "olm.channel", "olm.bundle"):
+            return False
+        first = self._places.setdefault((meta.schema, meta.package, meta.name), meta.where)
+        if first is meta.where:
+            return False
+        kind = meta.schema.removeprefix("olm.")
+        what = f"the {kind} {meta.name!r} is there twice, and the first counts: {first}"
+        bundle = meta.name if kind == "bundle" else ""
+        self._findings.append(Finding(FindingCode.DUPLICATE_NAME, meta.where, what, meta.package, bundle))
+        return True
+
     def _bundle(self, meta: Meta) -> Bundle:
         name, package = _required(meta, "name"), _required(meta, "package")
         properties = [
@@ -81,8 +103,17 @@ class CatalogReader:
             needs_packages=values.needed_packages(),
             needs_kinds=values.kinds("olm.gvk.required"),
             constraints=tuple(value for value in values.of("olm.constraint") if isinstance(value, dict)),
-            display_name=values.display_name(),
+            display_name=self._display_name(package, values),
         )
+
+    def _display_name(self, package: str, values: "_Properties") -> str:
+        """Return what the console calls the operator; of bundles with whole manifests the package's first only."""
+        name = values.display_name()
+        if not name and package not in self._named:
+            name = values.display_name_in_manifest()
+        if name:
+            self._named.add(package)
+        return name
 
     def _related(self, meta: Meta, package: str, bundle: str) -> tuple[RelatedImage, ...]:
         related: list[RelatedImage] = []
@@ -144,6 +175,19 @@ class _Properties:
 
     def display_name(self) -> str:
         return next((str(value.get("displayName") or "") for value in self._objects("olm.csv.metadata")), "")
+
+    def display_name_in_manifest(self) -> str:
+        """Return the display name in the ClusterServiceVersion among the manifests, "" when there is none."""
+        for value in self._objects("olm.bundle.object"):
+            data = value.get("data")
+            if isinstance(data, str) and data.startswith(_CSV_BEGINS):
+                try:
+                    spec = json.loads(base64.b64decode(data)).get("spec")
+                except (ValueError, RecursionError):
+                    return ""
+                name = spec.get("displayName") if isinstance(spec, dict) else None
+                return name if isinstance(name, str) else ""
+        return ""
 
     def kinds(self, kind: str) -> tuple[Gvk, ...]:
         return tuple(

@@ -51,23 +51,35 @@ def accumulate(earlier: Iterable[MirrorSet], new: Iterable[MirrorSet]) -> Accumu
     )
 
 
-def split_objects(kind: MirrorKind, entries: Iterable[MirrorEntry], name: str) -> tuple[MirrorSet, ...]:
-    """Return the entries as objects of at most :data:`MOST_BYTES`: ``name``, then ``name-2``, ``name-3``, …
+def split_objects(
+    kind: MirrorKind,
+    entries: Iterable[MirrorEntry],
+    name: str,
+    *,
+    most_bytes: int = MOST_BYTES,
+    of_catalog: bool = False,
+) -> tuple[MirrorSet, ...]:
+    """Return the entries as objects of at most ``most_bytes``: ``name``, then ``name-2``, ``name-3``, …
 
-    No entries give no object. An entry that alone is larger has an object of its own.
+    With ``of_catalog`` they are ``name-0``, ``name-1``, … and labelled, as ``oc`` has them for catalogs. No entries
+    give no object. An entry that alone is larger has an object of its own.
     """
-    empty = len(print_object(kind, (), name=f"{name}-{MOST_BYTES}").encode())
+    empty = len(print_object(kind, (), name=f"{name}-{MOST_BYTES}", of_catalog=of_catalog).encode())
     parts: list[list[MirrorEntry]] = []
     size = 0
     for entry in sorted(entries, key=lambda item: item.source):
-        added = len(print_object(kind, (entry,), name=f"{name}-{MOST_BYTES}").encode()) - empty
-        if not parts or size + added > MOST_BYTES:
+        added = len(print_object(kind, (entry,), name=f"{name}-{MOST_BYTES}", of_catalog=of_catalog).encode()) - empty
+        if not parts or size + added > most_bytes:
             parts.append([])
             size = empty
         parts[-1].append(entry)
         size += added
     names = [name, *(f"{name}-{number}" for number in range(2, len(parts) + 1))]
-    return tuple(MirrorSet(kind, tuple(part), own) for own, part in zip(names, parts, strict=False))
+    if of_catalog:
+        names = [f"{name}-{number}" for number in range(len(parts))]
+    return tuple(
+        MirrorSet(kind, tuple(part), own, of_catalog=of_catalog) for own, part in zip(names, parts, strict=False)
+    )
 
 
 def _policies(earlier: Iterable[MirrorSet], new: Iterable[MirrorSet]) -> dict[str, SourcePolicy | None]:

@@ -11,8 +11,9 @@ from typing import Any, Final
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.openshift.cluster.image_config import ImageConfig, SignaturePolicy
 from airferry.openshift.cluster.image_policies import read_policy
-from airferry.openshift.cluster.mirror_files import read_documents, read_mirror_set, read_sections
+from airferry.openshift.cluster.mirror_files import read_mirror_set, read_sections
 from airferry.openshift.cluster.mirror_sets import API_VERSIONS, MirrorKind, MirrorSet
+from airferry.openshift.documents import read_documents
 
 _MIRROR_KINDS: Final = {kind.value for kind in API_VERSIONS}
 _SECTIONS: Final = (MirrorKind.DIGEST_SOURCES.value, MirrorKind.CONTENT_SOURCES.value)

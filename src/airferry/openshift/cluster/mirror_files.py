@@ -4,7 +4,7 @@
 over in silence. Errors name the file, the document (counted from 1) and the field.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
@@ -18,9 +18,8 @@ from airferry.openshift.cluster.mirror_sets import (
     SourcePolicy,
     check_entry,
 )
-from airferry.openshift.cluster.yaml_errors import located
+from airferry.openshift.documents import read_documents
 
-_MAX_FILE_CHARACTERS: Final = 8 * 1024 * 1024
 _FRAGMENTS: Final = (MirrorKind.DIGEST_SOURCES, MirrorKind.CONTENT_SOURCES)
 _BY_KIND: Final = {kind.value: kind for kind in API_VERSIONS}
 _LISTS: Final = {"List", *(f"{kind.value}List" for kind in API_VERSIONS)}
@@ -37,30 +36,6 @@ def parse_mirror_sets(text: str, file: str) -> tuple[MirrorSet, ...]:
     if not found:
         raise MalformedError(f"{file} holds no mirror set")
     return tuple(found)
-
-
-def read_documents(text: str, file: str) -> Iterator[tuple[str, Any]]:
-    """Yield every document of YAML or JSON that is not empty, with where it was read, for errors.
-
-    Raises MalformedError for what is not YAML, or too large.
-    """
-    if len(text) > _MAX_FILE_CHARACTERS:
-        raise MalformedError(f"{file} has {len(text)} characters, more than the {_MAX_FILE_CHARACTERS} allowed")
-    for number, document in enumerate(_load_all(text, file), 1):
-        if document is not None:
-            yield f"{file}, document {number}", document
-
-
-def _load_all(text: str, file: str) -> Iterator[Any]:
-    # Only runs that read such a file pay for this import (10 ms).
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    reader = YAML(typ="safe", pure=True)
-    try:
-        yield from reader.load_all(text)
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise located(error, text, file) from None
 
 
 def _read_document(document: Any, where: str) -> list[MirrorSet]:

@@ -57,12 +57,16 @@ class MirrorEntry:
 
 @dataclass(frozen=True, slots=True)
 class MirrorSet:
-    """One object or fragment. ``name`` is "" for a fragment; ``origin`` says for errors where it was read."""
+    """One object or fragment. ``name`` is "" for a fragment; ``origin`` says for errors where it was read.
+
+    With ``of_catalog`` it is labelled as what came of mirroring a catalog, as ``oc`` labels it.
+    """
 
     kind: MirrorKind
     entries: tuple[MirrorEntry, ...]
     name: str = ""
     origin: str = ""
+    of_catalog: bool = False
 
 
 API_VERSIONS: Final = {
@@ -106,7 +110,9 @@ def check_entry(entry: MirrorEntry, where: str) -> None:
         raise MalformedError(f"{where}: the source {entry.source} is never to be contacted, but is its own mirror")
 
 
-def print_object(kind: MirrorKind, entries: Iterable[MirrorEntry], *, name: str = "example") -> str:
+def print_object(
+    kind: MirrorKind, entries: Iterable[MirrorEntry], *, name: str = "example", of_catalog: bool = False
+) -> str:
     """Return a cluster object as one YAML document, without ``---``. ``kind`` is IDMS, ITMS or ICSP.
 
     Raises MalformedError when a policy other than the default is asked of ICSP, which has none.
@@ -115,6 +121,7 @@ def print_object(kind: MirrorKind, entries: Iterable[MirrorEntry], *, name: str 
         f"apiVersion: {API_VERSIONS[kind]}",
         f"kind: {kind.value}",
         "metadata:",
+        *(("  labels:", '    operators.openshift.org/catalog: "true"') if of_catalog else ()),
         f"  name: {quoted(name)}",
         "spec:",
         f"  {ENTRY_FIELDS[kind]}:",
@@ -130,7 +137,10 @@ def print_fragment(kind: MirrorKind, entries: Iterable[MirrorEntry]) -> str:
 
 def print_documents(mirror_sets: Iterable[MirrorSet]) -> str:
     """Return several cluster objects as one file, each document begun with ``---``."""
-    return "".join("---\n" + print_object(item.kind, item.entries, name=item.name) for item in mirror_sets)
+    return "".join(
+        "---\n" + print_object(item.kind, item.entries, name=item.name, of_catalog=item.of_catalog)
+        for item in mirror_sets
+    )
 
 
 def _entry_lines(kind: MirrorKind, entries: Iterable[MirrorEntry]) -> list[str]:

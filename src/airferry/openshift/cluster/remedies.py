@@ -12,11 +12,13 @@ class Remedies:
     """What the commands of one run have in common.
 
     ``release`` are the words by which ``release mirror`` finds the release, such as ``4.12.0 --arch amd64``; "" for
-    none. ``disk`` is the folder that was asked, None for a mirror.
+    none. ``disk`` is the folder that was asked, None for a mirror. ``catalog`` is the command that brings the images of
+    an operator catalog to a disk, "" where each is brought by itself.
     """
 
     release: str = ""
     disk: str | None = None
+    catalog: str = ""
 
     def fix(self, wanted: Wanted, attempt: Attempt, failure: Failure) -> str:
         """Return what mends ``failure``, which ended the pull of ``wanted`` at the place of ``attempt``."""
@@ -75,6 +77,8 @@ class Remedies:
 
         What earlier runs remember of the place is not believed: something is missing there.
         """
+        if self.catalog:
+            return self.catalog
         place = attempt.source.reference
         tag = f":{place.tag}" if place.tag is not None and place.digest is None else ""
         disk = shlex.quote(self.disk) if self.disk is not None else None

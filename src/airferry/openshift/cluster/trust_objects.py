@@ -11,9 +11,9 @@ from typing import Final
 
 from airferry.errors import MalformedError
 from airferry.oci.reference import is_host
-from airferry.openshift.cluster.mirror_files import read_documents
 from airferry.openshift.cluster.object_names import MOST_CHARACTERS, check_object_name, quoted
 from airferry.openshift.cluster.trust_bundle import PemCertificate, read_certificates
+from airferry.openshift.documents import read_documents
 
 NAMESPACE: Final = "openshift-config"
 UPDATE_SERVICE_KEY: Final = "updateservice-registry"

@@ -25,6 +25,9 @@ class WantedKind(StrEnum):
     RELEASE = "release"
     COMPONENT = "component"
     EXTRA = "extra"
+    SAMPLE = "sample"
+    CATALOG = "catalog"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

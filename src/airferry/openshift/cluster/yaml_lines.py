@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
-from airferry.openshift.cluster.yaml_errors import located
+from airferry.openshift.yaml_errors import located
 
 _MOST_CHARACTERS: Final = 4 * 1024 * 1024
 

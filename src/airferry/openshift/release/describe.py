@@ -10,8 +10,8 @@ from typing import Any, Final
 from airferry.oci import Descriptor, Digest, Reference
 from airferry.openshift.release.columns import align
 from airferry.openshift.release.payload import IMAGE_REFERENCES, RELEASE_METADATA, Component, ReleasePayload
-from airferry.openshift.release.semver import version_order
 from airferry.openshift.release.versions import reported_versions
+from airferry.openshift.semver import version_order
 from airferry.quantities import print_decimal_size
 
 _COMMIT: Final = "io.openshift.build.commit.id"

@@ -14,7 +14,7 @@ from airferry.oci import Place, PlaceKind, Reference, Repository
 from airferry.oci.descriptor import shortened
 from airferry.oci.reference import is_tag
 from airferry.openshift.release.payload import ReleasePayload
-from airferry.openshift.release.semver import is_version
+from airferry.openshift.semver import is_version
 from airferry.plan.model import CopyRequest
 
 OFFICIAL_REPOSITORY: Final = Repository(Place(PlaceKind.REGISTRY, "quay.io"), "openshift-release-dev/ocp-release")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airferry.openshift.release.payload import Component, ReleasePayload
-from airferry.openshift.release.semver import is_version
+from airferry.openshift.semver import is_version
 
 _VERSIONS: Final = "io.openshift.build.versions"
 _DISPLAY_NAMES: Final = "io.openshift.build.version-display-names"

@@ -1,0 +1,118 @@
+"""What building a catalog came to, as lines and as JSON, and the objects that a cluster takes it by."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from airferry.app.copy_report import CopyReport
+from airferry.errors import ExitCode
+from airferry.oci import Manifest, Reference
+from airferry.openshift.catalog.catalog_objects import (
+    CATALOG_SOURCE_FILE,
+    CLUSTER_CATALOG_FILE,
+    object_name,
+    print_catalog_source,
+    print_cluster_catalog,
+)
+from airferry.openshift.catalog.documents import Rewritten
+from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.catalog.provenance import selection_digest
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """A built catalog: ``root`` is its manifest or list, at ``destination``.
+
+    ``extract_content`` says that there is no opm in the image. ``removed_caches`` are folders of opm's cache that
+    the layers below have and the image shows no more.
+    """
+
+    destination: Reference
+    root: Manifest
+    kept: Catalog
+    documents: Rewritten
+    notes: tuple[str, ...]
+    removed_caches: tuple[str, ...]
+    extract_content: bool
+    copied: CopyReport
+    files: tuple[Path, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the image is at its destination."""
+        return not self.copied.gaps
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE when the image is whole at its destination."""
+        return self.copied.exit_code
+
+    def with_files(self, files: tuple[Path, ...]) -> "BuildReport":
+        """Return the same with the files that were written."""
+        return replace(self, files=files)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was repaired, removed or left out, for people."""
+        repairs = [
+            f"{finding.package} {finding.bundle}: {finding.what}; "
+            + (f"written as image: {finding.repaired}" if finding.repaired else "left out")
+            for finding in self.documents.repairs
+        ]
+        caches = [
+            f"the cache in {folder} is removed: it is of other documents, and opm would end at once"
+            for folder in self.removed_caches
+        ]
+        return (*repairs, *self.documents.left_out, *caches, *self.notes, *self.copied.gap_lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """``DIGEST DESTINATION``, what is in it, and the files."""
+        if not self.complete:
+            return ()
+        bundles = sum(len(package.bundles) for package in self.kept.packages.values())
+        content = f"{len(self.kept.packages)} packages, {bundles} bundles: {', '.join(self.kept.packages)}"
+        return (f"{self.root.digest} {self.destination}", content, *(str(file) for file in self.files))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object with stable keys."""
+        return {
+            "image": str(self.destination),
+            "digest": self.root.digest,
+            "selection": selection_digest(self.kept),
+            "packages": list(self.kept.packages),
+            "bundles": sum(len(package.bundles) for package in self.kept.packages.values()),
+            "extractContent": self.extract_content,
+            "removedCaches": list(self.removed_caches),
+            "repairs": [
+                {
+                    "code": finding.code,
+                    "package": finding.package,
+                    "bundle": finding.bundle,
+                    "where": finding.where,
+                    "image": finding.repaired or None,
+                }
+                for finding in self.documents.repairs
+            ],
+            "leftOut": [*self.documents.left_out, *self.notes],
+            "files": [str(file) for file in self.files],
+            "copy": self.copied.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFiles:
+    """The objects for a catalog in a registry; ``name`` is theirs, None for one after the repository."""
+
+    report: BuildReport
+    name: str | None = None
+
+    def content(self) -> dict[str, bytes]:
+        """Return the files by name."""
+        image = self.report.destination
+        name = self.name or object_name(image.repository.path)
+        folder = "/configs" if self.report.extract_content else None
+        return {
+            CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=folder).encode(),
+            CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image).encode(),
+        }

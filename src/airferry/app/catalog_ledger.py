@@ -1,0 +1,117 @@
+"""The ledger of a mirrored catalog: what is missing or wrong in it, and what that makes unusable."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airferry.app.copy_report import gap_to_json
+from airferry.oci import Reference
+from airferry.openshift.catalog.findings import Finding
+from airferry.openshift.catalog.images import ImageUse, UnreadableImage
+from airferry.plan import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One thing that is missing: an image or attachment that did not arrive, or a reference that is none."""
+
+    name: str
+    source: str
+    missing: str
+    code: str
+    reason: str
+    consequence: str
+    uses: tuple[ImageUse, ...] = ()
+
+    @classmethod
+    def of_gap(cls, gap: Gap, uses: Mapping[str, tuple[ImageUse, ...]]) -> "LedgerLine":
+        """Return the line for an image that did not arrive; ``uses`` are known by the names of requests."""
+        known = uses.get(gap.request.name, ())
+        return cls(**{**gap_to_json(gap), "consequence": consequence(gap, known)}, uses=known)
+
+    @classmethod
+    def of_unreadable(cls, image: UnreadableImage) -> "LedgerLine":
+        """Return the line for a reference that is none."""
+        told = _unusable(image.uses)
+        return cls(image.text, image.text, image.text, image.error.code, image.error.message, told, image.uses)
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return one_line(f"{self.name}: {self.reason}; {self.consequence}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line as a JSON object with stable keys."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "missing": self.missing,
+            "code": self.code,
+            "reason": self.reason,
+            "consequence": self.consequence,
+            "packages": sorted({use.package for use in self.uses}),
+            "bundles": sorted({use.bundle for use in self.uses}),
+        }
+
+
+def ledger_lines(
+    gaps: Iterable[Gap], unreadable: Iterable[UnreadableImage], uses: Mapping[Reference, tuple[ImageUse, ...]]
+) -> tuple[LedgerLine, ...]:
+    """Return every line, in one order."""
+    by_name = {str(reference): found for reference, found in uses.items()}
+    lines = [LedgerLine.of_gap(gap, by_name) for gap in gaps]
+    lines += [LedgerLine.of_unreadable(image) for image in unreadable]
+    return tuple(sorted(lines, key=lambda line: (line.name, line.missing)))
+
+
+def consequence(gap: Gap, uses: Sequence[ImageUse]) -> str:
+    """Return what a gap makes unusable, in a sentence."""
+    if gap.request.optional:
+        return "nodes that demand this signature or attestation will refuse the image"
+    return _unusable(uses) if uses else "the cluster has no catalog, and so none of its operators"
+
+
+def catalog_ledger_text(catalog: str, lines: Sequence[LedgerLine], findings: Sequence[Finding]) -> str:
+    """Return the ledger as JSON: what is missing, and what was found wrong in the catalog's documents."""
+    document = {
+        "catalog": catalog,
+        "gaps": [line.to_json() for line in lines],
+        "findings": [finding_to_json(finding) for finding in findings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def finding_to_json(finding: Finding) -> dict[str, str]:
+    """Return a finding as a JSON object with stable keys."""
+    return {
+        "code": str(finding.code),
+        "package": finding.package,
+        "bundle": finding.bundle,
+        "where": finding.where,
+        "what": finding.what,
+        "repaired": finding.repaired,
+    }
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding for people."""
+    whose = f"{finding.bundle}: " if finding.bundle else ""
+    made = f"; read as {finding.repaired}" if finding.repaired else ""
+    return one_line(f"{whose}{finding.what}{made} ({finding.where})")
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` without what a terminal would obey: names in a catalog are foreign, and may hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _unusable(uses: Sequence[ImageUse]) -> str:
+    bundles = sorted({use.bundle for use in uses if not use.name})
+    if bundles:
+        return f"{_listed(bundles)} cannot be installed"
+    return f"what {_listed(sorted({use.bundle for use in uses}))} runs of it cannot start"
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
