@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from airferry.errors import UsageError
 from airferry.oci import Place, PlaceKind, Repository
+from airferry.plan import CopyRequest
 from airferry.plan.mapping import parse_arguments
-from airferry.plan.nesting import flattened, flattened_path, renamed, unflattened, with_shallow_names
+from airferry.plan.nesting import flattened, flattened_path, shallow_requests, unflattened, with_shallow_names
 
 WORDS = st.lists(st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True), min_size=1, max_size=3).map("-".join)
 PATHS = st.lists(WORDS, min_size=1, max_size=6).map("/".join)
@@ -67,6 +68,10 @@ def test_a_natural_name_and_a_joined_one_are_not_mixed_up_in_silence() -> None:
 
 def test_the_new_names_are_told() -> None:
     wished = parse_arguments(["q.io/a/x:1=m.lan/a/b/c:1", "q.io/a/y:1=m.lan/d:1"])
-    given = with_shallow_names(wished, 2)
-    assert renamed(wished, given) == {"m.lan/a/b/c": "m.lan/a/b-c"}
-    assert [str(item.destination) for item in given] == ["m.lan/a/b-c:1", "m.lan/d:1"]
+    requests = [CopyRequest(item.source, item.destination.repository, ("1",)) for item in wished]
+    given, renamed = shallow_requests(requests, 2)
+    assert renamed == {"m.lan/a/b/c": "m.lan/a/b-c"}
+    assert [str(item.destination) for item in given] == ["m.lan/a/b-c", "m.lan/d"]
+    assert given == [
+        CopyRequest(item.source, item.destination.repository, ("1",)) for item in with_shallow_names(wished, 2)
+    ]

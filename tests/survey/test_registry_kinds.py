@@ -78,6 +78,11 @@ class TestNamespacesOfQuay:
                 Can.NO,
                 id="neither",
             ),
+            pytest.param(
+                [on("GET", ORGANIZATION, Reply(404, API_404)), on("GET", USER, Reply(401, b"{}"))],
+                Can.NO,
+                id="no organization, and of users nobody is told",
+            ),
             pytest.param([on("GET", ORGANIZATION, Reply(401, b"{}"))], Can.UNKNOWN, id="the API wants a token"),
             pytest.param([on("GET", ORGANIZATION, Reply(200, b"<html>"))], Can.UNKNOWN, id="a page for people"),
             pytest.param([on("GET", ORGANIZATION, Reply(200, b'{"name": "x"}'))], Can.UNKNOWN, id="about another"),

@@ -28,6 +28,8 @@ class Settings:
     sparse_index: bool = False
     extended_names: bool = True
     open_api: bool = True
+    mailing: bool = False
+    hides_organizations: bool = False
 
 
 @dataclass
@@ -152,7 +154,8 @@ class SimulatedQuay(Simulated):
     def _organization(self, request: web.BaseRequest, name: str) -> web.Response:
         if not self.settings.open_api and self._oauth(request) is None:
             return problem(401, "invalid_token", "Requires authentication")
-        if name not in self.organizations:
+        if name not in self.organizations or self.settings.hides_organizations:
+            self.settings.hides_organizations = False
             return problem(404, "not_found", "Not Found")
         return web.json_response({"name": name, "email": "", "avatar": {}, "is_admin": False, "is_member": False})
 
@@ -160,9 +163,11 @@ class SimulatedQuay(Simulated):
         token = self._oauth(request)
         if token is None:
             return problem(401, "invalid_token", "Requires authentication")
-        if "org:admin" not in token.scopes:
+        if "user:admin" not in token.scopes:
             return problem(403, "insufficient_scope", "Unauthorized")
         name = json.loads(await request.read()).get("name", "")
+        if self.settings.mailing:
+            return problem(400, "invalid_request", "Email address is required")
         if name in self.organizations or name in self.users:
             return problem(400, "invalid_request", "A user or organization with this name already exists")
         self.organizations[name] = Organization({token.user})

@@ -81,7 +81,7 @@ def test_the_token_stays_with_its_host(serve: Callable[[Simulated], Simulated], 
     thief = serve(Simulated())
     quay = RedirectingQuay(thief.host, status)
     serve(quay)
-    secret = quay.give_token("ann", "org:admin")
+    secret = quay.give_token("ann", "user:admin")
     (tmp_path / "token").write_text(secret)
     run = copy(quay.host, tmp_path, "ann", "secret", "--quay-token-file", tmp_path / "token", "--log-level", "debug")
     assert run.code == 1, run.err
@@ -103,7 +103,7 @@ def test_an_organization_that_was_not_made_is_noticed_before_the_copy(
 ) -> None:
     quay = LyingQuay(ann="secret")
     serve(quay)
-    (tmp_path / "token").write_text(quay.give_token("ann", "org:admin"))
+    (tmp_path / "token").write_text(quay.give_token("ann", "user:admin"))
     run = copy(quay.host, tmp_path, "ann", "secret", "--quay-token-file", tmp_path / "token")
     assert run.code == 1, run.err
     assert quay.lines("PUT", "PATCH") == []

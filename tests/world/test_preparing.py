@@ -43,7 +43,7 @@ class TestQuay:
     @pytest.fixture
     def token(self, tmp_path: Path, quay: SimulatedQuay) -> tuple[str, Path]:
         file = tmp_path / "token"
-        file.write_text(quay.give_token("ann", "org:admin") + "\n")
+        file.write_text(quay.give_token("ann", "user:admin") + "\n")
         return "--quay-token-file", file
 
     def test_organizations_are_made_with_the_token_and_a_second_run_makes_none(
@@ -100,7 +100,7 @@ class TestQuay:
         assert quay.lines("POST")[0].startswith("POST /v2/"), "no organization is asked for"
 
     def test_a_stored_oauth_token_makes_them_too(self, quay: SimulatedQuay, tmp_path: Path) -> None:
-        stored = auth(tmp_path, quay.host, "$oauthtoken", quay.give_token("ann", "org:admin"))
+        stored = auth(tmp_path, quay.host, "$oauthtoken", quay.give_token("ann", "user:admin"))
         mirror(LIST, f"{quay.host}/ocp4/app:1", *stored).done()
         assert "ocp4" in quay.organizations
 
@@ -113,6 +113,33 @@ class TestQuay:
         more = ("--quay-token-file", file, "--log-level", "debug", "--log-format", "json")
         run = mirror(LIST, f"{quay.host}/ocp4/app:1", *ann, *more).refused("unfit-registry", str(file), "403")
         assert secret not in run.err + run.out
+
+    def test_one_that_wants_an_address_for_each_organization_says_so(
+        self, quay: SimulatedQuay, ann: tuple[str, Path], token: tuple[str, Path]
+    ) -> None:
+        quay.settings.mailing = True
+        mirror(LIST, f"{quay.host}/ocp4/app:1", *ann, *token).refused("unfit-registry", "Email address is required")
+
+    def test_an_organization_that_somebody_made_meanwhile_is_fine(
+        self, quay: SimulatedQuay, ann: tuple[str, Path], token: tuple[str, Path]
+    ) -> None:
+        quay.organizations["ocp4"] = Organization({"ann"})
+        quay.settings.hides_organizations = True
+        mirror(LIST, f"{quay.host}/ocp4/app:1", *ann, *token).done()
+        assert [line for line in quay.writes if "/api/" in line] == ["POST /api/v1/organization/"]
+
+    def test_without_an_open_api_a_push_tells(self, quay: SimulatedQuay, ann: tuple[str, Path]) -> None:
+        quay.settings.open_api = False
+        quay.organizations["ocp4"] = Organization({"ann"})
+        mirror(LIST, f"{quay.host}/ocp4/app:1", *ann).done()
+        run = mirror(LIST, f"{quay.host}/olm/app:1", *ann).refused("unfit-registry", "olm")
+        assert "nothing was copied" in run.err
+
+    def test_the_organization_of_a_robot_is_there(self, quay: SimulatedQuay, tmp_path: Path) -> None:
+        quay.users["ocp4+mirror"] = "robots"
+        quay.organizations["ocp4"] = Organization({"ocp4+mirror"})
+        mirror(LIST, f"{quay.host}/ocp4/app:1", *auth(tmp_path, quay.host, "ocp4+mirror", "robots")).done()
+        assert [line for line in quay.lines() if "organization" in line] == []
 
     def test_an_organization_of_somebody_else_is_no_place_to_push_to(
         self, quay: SimulatedQuay, ann: tuple[str, Path]

@@ -243,6 +243,10 @@ class _Copy:
             dry_run=self._options.dry_run,
             refresh=self._options.refresh,
         )
+        for facts in self._destinations_found.facts.values():
+            # Who cannot be reached now is not waited for again, unless the copy goes on or only rehearses.
+            if isinstance(facts.trouble, UnreachableError) and not self._options.dry_run and not self._goes_on:
+                raise facts.trouble
         self._refuse_unfit()
 
     def _refuse_unfit(self) -> None:

@@ -88,7 +88,7 @@ async def prepare_destinations(
             await see_to_namespaces(facts, known, work)
             await see_to_depth(facts, work)
         except AirferryError as error:
-            facts.trouble = error.message
+            facts.trouble = error
         refuse_absent(facts, places.settings.state_folder, is_rehearsal=dry_run)
         refuse_unfit(facts, need)
     if not dry_run:
@@ -113,7 +113,7 @@ async def check_plan(plan: Plan, survey: Survey, destinations: Destinations, pla
                     await try_all(facts, needs, registry, wanted)
                 known.note(facts.can, pushable, now=time.time())
         except AirferryError as error:
-            facts.trouble = error.message
+            facts.trouble = error
         if not facts.refusals:
             refuse_absent(facts, places.settings.state_folder, is_rehearsal=dry_run)
             refuse_unfit(facts, needs)

@@ -30,7 +30,7 @@ class DestinationFacts:
     commands_file: Path | None = None
     refusals: list[AirferryError] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
-    trouble: str | None = None
+    trouble: AirferryError | None = None
 
     def lines(self) -> list[str]:
         """Return what people are told: one line for the registry, one for each thing to know."""
@@ -45,7 +45,7 @@ class DestinationFacts:
         lines += [f"  {word} {name}: made" for name in self.made]
         lines += [f"  {word} {name}: will be made" for name in self.to_make]
         lines += [f"  {word} {name}: missing, {reason}" for name, reason in self.absent.items()]
-        lines += [f"  not asked to the end: {self.trouble}"] if self.trouble else []
+        lines += [f"  not asked to the end: {self.trouble.message}"] if self.trouble else []
         lines += [f"  left behind: {item}" for item in self.left]
         return lines
 
@@ -71,7 +71,7 @@ class DestinationFacts:
             "commandsFile": str(self.commands_file) if self.commands_file is not None else None,
             "refusals": [{"code": error.code, "message": error.message, "hint": error.hint} for error in self.refusals],
             "leftBehind": self.left,
-            "trouble": self.trouble,
+            "trouble": self.trouble.message if self.trouble is not None else None,
         }
 
 

@@ -13,7 +13,7 @@ from airferry.transfer.new_namespaces import commands
 _UNFIT = {
     Capability.NESTED: (
         "takes no names of more than two parts",
-        f"--max-nested-paths {SHALLOW} joins what is deeper",
+        f"name a repository of two parts, or let `image mirror --max-nested-paths {SHALLOW}` join what is deeper",
     ),
     Capability.TAGLESS: (
         "takes no push without a tag, which the images of lists, and images by digest, need",

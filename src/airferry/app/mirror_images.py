@@ -18,7 +18,7 @@ from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
 from airferry.plan import CopyRequest, Gap
 from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments, parse_file
-from airferry.plan.nesting import renamed, with_shallow_names
+from airferry.plan.nesting import shallow_requests
 from airferry.plan.platforms import PlatformFilter
 
 
@@ -42,8 +42,7 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
     A disk remembers where its images came from. From disk to disk, that travels along, and what is known about the
     releases that the images belong to.
     """
-    wished = await _mappings(asked)
-    mappings = check_mappings(with_shallow_names(wished, asked.max_nested_paths))
+    mappings = await _mappings(asked)
     narrator.phase("resolving names")
     found: list[CopyRequest] = []
     gaps: list[Gap] = []
@@ -57,11 +56,14 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
                 mapping.source, mapping.destination.repository, (), f"{mapping.source}:{mapping.pattern}"
             )
             gaps.append(Gap(unread, unread.name, error))
+    found, renamed = shallow_requests(found, asked.max_nested_paths)
+    for name, shallow in renamed.items():
+        narrator.note(f"info: {name} is named {shallow}")
     requests = _once(found)
     await _mind_releases(asked, requests, places)
     await new_origins(requests)  # a record that cannot be read stops the run before anything is copied
     report = await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
-    report = replace(report, renamed=renamed(wished, mappings))
+    report = replace(report, renamed=renamed)
     if not asked.options.dry_run:
         arrived = [request for request, _ in report.arrived if not request.optional]
         await write_origins(await new_origins(arrived), private=places.settings.private)

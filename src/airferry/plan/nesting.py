@@ -15,6 +15,7 @@ from typing import Final
 from airferry.errors import UsageError
 from airferry.oci import Digest, PlaceKind, Repository
 from airferry.plan.mapping import Mapping
+from airferry.plan.model import CopyRequest
 
 _HASH_LETTERS: Final = 8
 _HASHED: Final = re.compile(rf"(.+)-([0-9a-f]{{{_HASH_LETTERS}}})\Z")
@@ -85,13 +86,18 @@ def with_shallow_names(mappings: Iterable[Mapping], most_parts: int | None) -> t
     )
 
 
-def renamed(wished: Iterable[Mapping], given: Iterable[Mapping]) -> dict[str, str]:
-    """Return the destinations that :func:`with_shallow_names` changed: the name that was wished, and the one given."""
-    pairs = (
-        (str(one.destination.repository), str(other.destination.repository))
-        for one, other in zip(wished, given, strict=True)
-    )
-    return {one: other for one, other in pairs if one != other}
+def shallow_requests(
+    requests: Iterable[CopyRequest], most_parts: int | None
+) -> tuple[list[CopyRequest], dict[str, str]]:
+    """Return the requests with such names for their destinations, and each name that changed with its new one.
+
+    Raises UsageError where two destinations would become one.
+    """
+    requests = list(requests)
+    names = {one: flattened(one, most_parts) for one in (request.destination for request in requests)}
+    refuse_shared_names(names)
+    changed = {str(one): str(name) for one, name in names.items() if one != name}
+    return [replace(request, destination=names[request.destination]) for request in requests], changed
 
 
 def _rejoined(kept: list[str], name: str, found: str) -> str | None:

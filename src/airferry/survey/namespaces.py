@@ -54,8 +54,9 @@ async def asks_for_sparse_lists(questions: Questions) -> Can:
 
 
 async def _in_quay(name: str, questions: Questions, proof: Proof | None) -> Can:
-    """A namespace is an organization or a user; who pushes as a user has that one."""
-    if name == await questions.credential_user():
+    """A namespace is an organization or a user: the one who pushes, or the one whose robot NAME+SHORT pushes."""
+    user = await questions.credential_user()
+    if user is not None and name == user.partition("+")[0]:
         return Can.YES
     word = quote(name, safe="")
     heard = await questions.ask(f"/api/v1/organization/{word}", proof=proof)
@@ -65,10 +66,9 @@ async def _in_quay(name: str, questions: Questions, proof: Proof | None) -> Can:
         return Can.YES if heard.fields.get("name") == name else Can.UNKNOWN
     if heard.status != 404 or "status" not in heard.fields:
         return Can.UNKNOWN  # a 404 that is not of the API's own shape may be any web server's
-    user = await questions.ask(f"/api/v1/users/{word}", proof=proof)
-    if user is None or user.status not in (200, 404):
-        return Can.UNKNOWN
-    return Can.YES if user.status == 200 and user.fields.get("username") == name else Can.NO
+    person = await questions.ask(f"/api/v1/users/{word}", proof=proof)
+    is_person = person is not None and person.status == 200 and person.fields.get("username") == name
+    return Can.YES if is_person else Can.NO
 
 
 async def _in_harbor(name: str, questions: Questions, proof: Proof | None) -> Can:

@@ -1,6 +1,7 @@
 """Organizations of Quay and projects of Harbor, made through their APIs, and the same as commands for people.
 
-Sources: Quay's API ``POST /api/v1/organization/`` (201, and 400 for one that exists); Harbor's API v2.0
+Sources: Quay's API ``POST /api/v1/organization/`` (scope user:admin;
+201, and 400 for one that exists); Harbor's API v2.0
 ``POST /projects`` (201, and 409 for one that exists). Both are private until somebody makes them public.
 """
 
@@ -40,9 +41,17 @@ async def make_namespace(kind: RegistryKind, name: str, questions: Questions, pr
     if heard is not None and heard.status == 201:
         logger.info("namespace made", extra={"kind": kind.value, "namespace": name})
         return Made(name, is_new=True)
-    if heard is not None and heard.status == 409:
+    if heard is not None and (heard.status == 409 or await _is_there(kind, name, heard, questions, proof)):
         return Made(name)
     return Made(name, _reason(heard, proof))
+
+
+async def _is_there(kind: RegistryKind, name: str, heard: Heard, questions: Questions, proof: Proof) -> bool:
+    """Whether Quay's 400 was about an organization that somebody else made meanwhile."""
+    if kind is not RegistryKind.QUAY or heard.status != 400:
+        return False
+    again = await questions.ask(f"/api/v1/organization/{name}", proof=proof)
+    return again is not None and again.status == 200 and again.fields.get("name") == name
 
 
 def commands(kind: RegistryKind, host: str, names: tuple[str, ...]) -> list[str]:
