@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import pytest
 
-from failures.conftest import home  # noqa: F401 - the same clean surroundings
+from failures.conftest import home, small  # noqa: F401 - the same clean surroundings, and a release
 
 from .simulated import Running, Simulated
 

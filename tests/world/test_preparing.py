@@ -2,12 +2,13 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from failures.stage import Run, airferry
+from airferry.lab import PublishedRelease
+from failures.stage import Quay, Run, airferry
 
 from .harbor import SimulatedHarbor
 from .quay import Organization, Settings, SimulatedQuay
@@ -45,6 +46,11 @@ class TestQuay:
         file = tmp_path / "token"
         file.write_text(quay.give_token("ann", "user:admin") + "\n")
         return "--quay-token-file", file
+
+    @pytest.fixture
+    def upstream(self, tmp_path: Path, small: PublishedRelease) -> Iterator[Quay]:
+        with Quay(tmp_path, small) as quay:
+            yield quay
 
     def test_organizations_are_made_with_the_token_and_a_second_run_makes_none(
         self, quay: SimulatedQuay, ann: tuple[str, Path], token: tuple[str, Path]
@@ -156,7 +162,7 @@ class TestQuay:
         quay.organizations["ocp4"] = Organization({"ann"})
         ann = auth(tmp_path, quay.host, "ann", "secret")
         deep = f"{quay.host}/ocp4/team/app:1"
-        mirror(LIST, deep, *ann).refused("unfit-registry", "more than two parts", hint="--max-nested-paths 2")
+        mirror(LIST, deep, *ann).refused("unfit-registry", "as deep as these", hint="--max-nested-paths 2")
         mirror(LIST, deep, *ann, "--max-nested-paths", "2").done()
         assert quay.repositories["ocp4/team-app"].tags.keys() == {"1"}
 
@@ -168,6 +174,26 @@ class TestQuay:
         rehearsal = mirror(LIST, f"{quay.host}/ocp4/app:1", *ann, *sparse, "--dry-run")
         assert rehearsal.code == 1
         assert "lacks some of its images" in rehearsal.err
+
+    def test_going_on_past_failures_leaves_out_what_has_no_organization(
+        self, quay: SimulatedQuay, ann: tuple[str, Path], serve: Serve
+    ) -> None:
+        other = serve(Simulated())
+        pairs = (f"{LIST}={quay.host}/ocp4/app:1", f"{LIST}={other.host}/ocp4/app:1")
+        mirror(*pairs, *ann, "--continue-on-error").left_gaps("ocp4", "1 of 2 images")
+        assert other.repositories["ocp4/app"].tags.keys() == {"1"}
+
+    def test_a_release_makes_its_organization_first(
+        self, quay: SimulatedQuay, ann: tuple[str, Path], token: tuple[str, Path], upstream: Quay, tmp_path: Path
+    ) -> None:
+        flags = (*upstream.flags(), "--dest-registry-config", ann[1], "--dest-insecure", "--manifests-dir", tmp_path)
+        release = ("release", "mirror", upstream.release.version, "--to", f"{quay.host}/ocp4/openshift4", *flags)
+        rehearsal = airferry(*release, *token, "--dry-run").done()
+        assert "organization ocp4: will be made" in rehearsal.err
+        assert quay.writes == []
+        airferry(*release).refused("unfit-registry", "ocp4")
+        airferry(*release, *token).done()
+        assert upstream.release.tag in quay.repositories["ocp4/openshift4"].tags
 
     def test_the_token_is_for_one_registry(self, quay: SimulatedQuay, serve: Serve, token: tuple[str, Path]) -> None:
         other = serve(Simulated())
@@ -229,7 +255,7 @@ class TestCapabilities:
 
     def test_deep_names_are_tried_before_the_copy(self, serve: Serve) -> None:
         shallow = serve(Simulated(Limits(most_parts=2)))
-        run = mirror(LIST, f"{shallow.host}/a/b/c:1").refused("unfit-registry", "more than two parts", "a/b/c")
+        run = mirror(LIST, f"{shallow.host}/a/b/c:1").refused("unfit-registry", "as deep as these", "a/b/c")
         assert "--max-nested-paths 2" in run.err
         mirror(LIST, f"{shallow.host}/a/b/c:1", "--max-nested-paths", "2").done()
         assert shallow.repositories["a/b-c"].tags.keys() == {"1"}
@@ -260,6 +286,13 @@ class TestCapabilities:
         mirror(LIST, f"{registry.host}/a/b/c:1").done()
         assert registry.lines() == ["GET /v2/", "HEAD /v2/a/b/c/manifests/1"]
 
+    def test_a_deeper_name_than_any_before_is_tried_again(self, serve: Serve) -> None:
+        registry = serve(Simulated(Limits(most_parts=3)))
+        mirror(LIST, f"{registry.host}/a/b/c:1").done()
+        mirror(LIST, f"{registry.host}/a/b/d:1").done()
+        mirror(LIST, f"{registry.host}/a/b/c/d:1").refused("unfit-registry", "as deep as these", "a/b/c/d")
+        mirror(LIST, f"{registry.host}/a/b/c/d:1", "--max-nested-paths", "3").done()
+
     def test_what_was_refused_is_asked_again(self, serve: Serve) -> None:
         registry = serve(Simulated(Limits(tagless=False)))
         mirror(LIST, f"{registry.host}/a/app:1").refused("unfit-registry")
@@ -279,7 +312,7 @@ class TestCapabilities:
     def test_going_on_past_failures_copies_what_can_be_copied(self, serve: Serve) -> None:
         shallow, good = serve(Simulated(Limits(most_parts=2))), serve(Simulated())
         pairs = [f"{LIST}={registry.host}/a/b/c:1" for registry in (shallow, good)]
-        run = mirror(*pairs, "--continue-on-error").left_gaps("more than two parts")
+        run = mirror(*pairs, "--continue-on-error").left_gaps("as deep as these")
         assert good.repositories["a/b/c"].tags.keys() == {"1"}
         assert "1 of 2 images" in run.err
 

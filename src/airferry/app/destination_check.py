@@ -83,7 +83,7 @@ async def prepare_destinations(
             known = KnownRegistry(known.file)
         found.facts[facts.host], found.known[facts.host] = facts, known
         try:
-            await _tell_kind(facts, known, registry)
+            await _tell_kind(facts, known, need, registry)
             work = NamespaceWork(need, registry, proof, is_rehearsal=dry_run)
             await see_to_namespaces(facts, known, work)
             await see_to_depth(facts, work)
@@ -111,7 +111,7 @@ async def check_plan(plan: Plan, survey: Survey, destinations: Destinations, pla
                 pushable = await push_into(facts, known, needs, registry)
                 if not facts.absent:
                     await try_all(facts, needs, registry, wanted)
-                known.note(facts.can, pushable, now=time.time())
+                known.note(facts.can, pushable, depth(needs.deepest()), now=time.time())
         except AirferryError as error:
             facts.trouble = error
         if not facts.refusals:
@@ -158,13 +158,13 @@ async def try_all(
     facts.left += rehearsed.left
 
 
-async def _tell_kind(facts: DestinationFacts, known: KnownRegistry, registry: RegistryPlace) -> None:
+async def _tell_kind(facts: DestinationFacts, known: KnownRegistry, needs: Needs, registry: RegistryPlace) -> None:
     if known.kind is None:
         sighting = await tell_kind(registry.questions())
         known.kind, known.evidence = sighting.kind, sighting.evidence
         known.seen_at = time.time() if sighting.complete else 0.0
     facts.kind, facts.evidence = known.kind, known.evidence
-    facts.can = {**known_of(facts.kind), **known.answers}
+    facts.can = {**known_of(facts.kind), **known.answers(depth(needs.deepest()))}
 
 
 async def _wanted(facts: DestinationFacts, needs: Needs, registry: RegistryPlace) -> frozenset[Capability]:

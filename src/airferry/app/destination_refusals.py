@@ -12,8 +12,9 @@ from airferry.transfer.new_namespaces import commands
 
 _UNFIT = {
     Capability.NESTED: (
-        "takes no names of more than two parts",
-        f"name a repository of two parts, or let `image mirror --max-nested-paths {SHALLOW}` join what is deeper",
+        "takes no names as deep as these",
+        f"name a repository of two parts, or let `image mirror --max-nested-paths {SHALLOW}` join what is deeper (or a "
+        "larger number, where it takes more parts)",
     ),
     Capability.TAGLESS: (
         "takes no push without a tag, which the images of lists, and images by digest, need",

@@ -21,7 +21,10 @@ _VERSION: Final = 1
 
 @dataclass(slots=True)
 class KnownRegistry:
-    """What is known of one registry. ``kind`` is None when nobody asked within the last 24 hours."""
+    """What is known of one registry. ``kind`` is None when nobody asked within the last 24 hours.
+
+    ``most_parts`` is how many parts the deepest name had that it took.
+    """
 
     file: Path
     kind: RegistryKind | None = None
@@ -29,14 +32,19 @@ class KnownRegistry:
     seen_at: float = 0.0
     can: dict[Capability, float] = field(default_factory=dict)
     namespaces: dict[str, float] = field(default_factory=dict)
+    most_parts: int = 0
 
-    @property
-    def answers(self) -> dict[Capability, Can]:
-        """The capabilities that it was found to have."""
-        return dict.fromkeys(self.can, Can.YES)
+    def answers(self, parts: int) -> dict[Capability, Can]:
+        """Return the capabilities that it was found to have, for names of so many ``parts``."""
+        can = dict.fromkeys(self.can, Can.YES)
+        if parts > self.most_parts:
+            can.pop(Capability.NESTED, None)
+        return can
 
-    def note(self, answers: dict[Capability, Can], namespaces: Iterable[str], *, now: float) -> None:
-        """Remember each yes, and namespaces that took a push."""
+    def note(self, answers: dict[Capability, Can], namespaces: Iterable[str], parts: int, *, now: float) -> None:
+        """Remember each yes, the namespaces that took a push, and how many parts the deepest name had."""
+        if answers.get(Capability.NESTED) is Can.YES:
+            self.most_parts = max(self.most_parts, parts)
         self.can.update({capability: now for capability, can in answers.items() if can is Can.YES})
         self.namespaces.update(dict.fromkeys(namespaces, now))
 
@@ -49,6 +57,7 @@ class KnownRegistry:
             "seen": self.seen_at,
             "can": {capability.name: at for capability, at in self.can.items()},
             "namespaces": self.namespaces,
+            "mostParts": self.most_parts,
         }
         temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
@@ -69,11 +78,11 @@ def load_known(host: str, state_folder: Path, *, now: float) -> KnownRegistry:
         if document["version"] != _VERSION:
             return known
         can = {Capability[name]: at for name, at in _fresh(document["can"], now).items()}
-        namespaces = _fresh(document["namespaces"], now)
+        namespaces, parts = _fresh(document["namespaces"], now), int(document["mostParts"])
         if _is_fresh(document["seen"], now) and document["kind"] is not None:
             kind, evidence = RegistryKind(document["kind"]), str(document["evidence"])
-            return KnownRegistry(file, kind, evidence, float(document["seen"]), can, namespaces)
-        return KnownRegistry(file, can=can, namespaces=namespaces)
+            return KnownRegistry(file, kind, evidence, float(document["seen"]), can, namespaces, parts)
+        return KnownRegistry(file, can=can, namespaces=namespaces, most_parts=parts)
     return known
 
 

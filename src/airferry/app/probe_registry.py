@@ -9,7 +9,7 @@ from airferry.app.known_registries import load_known
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.oci.reference import parse_repository
-from airferry.plan.destination import Can, Capability, Needs, RegistryKind, known_of
+from airferry.plan.destination import Can, Capability, Needs, RegistryKind, depth, known_of
 from airferry.survey.namespaces import asks_for_sparse_lists
 from airferry.survey.registry_kind import tell_kind
 
@@ -32,6 +32,7 @@ async def probe_registry(target: str, places: Places, narrator: Narrator) -> Des
     known = load_known(host, places.settings.state_folder, now=time.time())
     known.kind, known.evidence, known.seen_at = sighting.kind, sighting.evidence, time.time()
     pushable: list[str] = []
+    parts = 0 if repository is None else depth(repository)
     if repository is not None:
         narrator.phase("trying out small pushes")
         known.namespaces.pop(repository.path.split("/")[0], None)
@@ -41,7 +42,7 @@ async def probe_registry(target: str, places: Places, narrator: Narrator) -> Des
         if not facts.absent:
             pushable = await push_into(facts, known, needs, registry)
             await try_all(facts, needs, registry, frozenset(Capability) - {Capability.NESTED})
-    known.note(facts.can, pushable, now=time.time())
+    known.note(facts.can, pushable, parts, now=time.time())
     known.save()
     narrator.done()
     return facts
