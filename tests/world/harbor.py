@@ -19,6 +19,7 @@ class SimulatedHarbor(Simulated):
         self.users = users
         self.makers = makers
         self.projects: dict[str, set[str]] = {"library": {"admin"}}
+        self.hides_projects = False
         self.tokens: dict[str, dict[str, set[str]]] = {}
 
     def ping(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -62,7 +63,8 @@ class SimulatedHarbor(Simulated):
             case "HEAD", ["api", "v2.0", "projects"]:
                 if self._user(request) is None:
                     return web.Response(status=401)
-                return web.Response(status=200 if request.query["project_name"] in self.projects else 404)
+                is_there = request.query["project_name"] in self.projects and not self.hides_projects
+                return web.Response(status=200 if is_there else 404)
             case "POST", ["api", "v2.0", "projects"]:
                 return await self._new_project(request)
         # The portal answers every other address with its one page.

@@ -4,15 +4,17 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from aiohttp import web
 
 from airferry.lab import PublishedRelease
 from failures.stage import Quay, Run, airferry
 
 from .harbor import SimulatedHarbor
 from .quay import Organization, Settings, SimulatedQuay
-from .simulated import Limits, Simulated
+from .simulated import Limits, Simulated, error
 
 IMAGES = Path(__file__).parents[1] / "data" / "images"
 LIST = f"oci://{IMAGES}/multi-platform@sha256:0de0e983a4980f32b1aad2d7f7f387cea2d4e9517b47f336cef27f63735911fa"
@@ -223,6 +225,14 @@ class TestHarbor:
         mirror(LIST, f"{harbor.host}/ocp4/other:1", *admin, "--refresh").done()
         assert [line for line in harbor.writes if "projects" in line] == []
 
+    def test_a_project_that_somebody_made_meanwhile_is_fine(self, harbor: SimulatedHarbor, tmp_path: Path) -> None:
+        harbor.projects["ocp4"] = {"admin"}
+        harbor.hides_projects = True
+        admin = auth(tmp_path, harbor.host, "admin", "pw")
+        run = mirror(LIST, f"{harbor.host}/ocp4/app:1", *admin).done()
+        assert "made" not in run.err
+        assert [line for line in harbor.writes if "projects" in line] == ["POST /api/v2.0/projects"]
+
     def test_who_may_not_make_them_is_told_the_commands(self, harbor: SimulatedHarbor, tmp_path: Path) -> None:
         ann = auth(tmp_path, harbor.host, "ann", "secret")
         run = mirror(LIST, f"{harbor.host}/ocp4/app:1", *ann).refused("unfit-registry", "projects ocp4", "403")
@@ -236,7 +246,50 @@ class TestHarbor:
         assert harbor.writes == []
 
 
+class OpenShift(Simulated):
+    """The registry inside a cluster: two parts, projects that must be there, no push without a tag."""
+
+    headers: ClassVar[dict[str, str]] = {**Simulated.headers, "X-Registry-Supports-Signatures": "1"}
+
+    def __init__(self, *projects: str) -> None:
+        super().__init__(Limits(tagless=False, most_parts=2))
+        self.projects = projects
+
+    def may(self, request: web.BaseRequest, path: str, action: str) -> web.Response | None:
+        if path.split("/")[0] in self.projects:
+            return None
+        return error(403, "DENIED", "requested access to the resource is denied")
+
+
+class Airferry(Simulated):
+    """It says that it is one of ours."""
+
+    headers: ClassVar[dict[str, str]] = {**Simulated.headers, "Server": "airferry"}
+
+
+class TestOpenShiftsOwnRegistry:
+    def test_a_missing_project_is_told_with_the_command_that_makes_it(self, serve: Serve, home: Path) -> None:
+        registry = serve(OpenShift("mirror"))
+        pairs = [f"{LIST}={registry.host}/{name}/app:1" for name in ("mirror", "ocp4")]
+        run = mirror(*pairs, *ONE_PLATFORM).refused("unfit-registry", "projects ocp4", "DENIED")
+        assert "oc new-project ocp4" in run.err
+        (file,) = home.rglob("*.sh")
+        assert file.read_text().splitlines()[1:] == ["oc new-project ocp4"]
+
+    def test_it_takes_images_under_their_tags_and_no_lists(self, serve: Serve) -> None:
+        registry = serve(OpenShift("mirror"))
+        mirror(LIST, f"{registry.host}/mirror/app:1", *ONE_PLATFORM).done()
+        mirror(LIST, f"{registry.host}/mirror/other:1").refused("unfit-registry", "without a tag")
+        mirror(LIST, f"{registry.host}/mirror/deep/app:1", *ONE_PLATFORM).refused("unfit-registry", "as deep as these")
+
+
 class TestCapabilities:
+    def test_our_own_registry_is_asked_nothing(self, serve: Serve) -> None:
+        ours = serve(Airferry())
+        mirror(LIST, f"{ours.host}/a/b/c:1", "--keep-manifest-list", *ONE_PLATFORM, "--no-attachments").done()
+        assert [line for line in ours.lines("GET", "DELETE") if line != "GET /v2/"] == []
+        assert len(ours.lines("PUT")) == 2 + 3, "two blobs; an image, its list and the tag of that"
+
     def test_a_registry_that_takes_no_push_without_a_tag_gets_no_list(self, serve: Serve) -> None:
         shy = serve(Simulated(Limits(tagless=False)))
         run = mirror(LIST, f"{shy.host}/a/app:1").refused("unfit-registry", "without a tag", hint="--filter-by-os")
