@@ -45,10 +45,15 @@ def documents_of(image: str, folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+def every(*packages: str) -> list[str]:
+    """The flags for every version of some packages."""
+    return ["--all-versions", *(word for package in packages for word in ("--package", package))]
+
+
 def test_a_catalog_of_some_packages_holds_them_and_nothing_else(tmp_path: Path) -> None:
     everything = held(FBC)
     layout = f"oci://{tmp_path}/built"
-    answer = build(FBC, f"{layout}:v1", "--package", "kairos-operator", "--package", "aws-load-balancer-operator")
+    answer = build(FBC, f"{layout}:v1", *every("kairos-operator", "aws-load-balancer-operator"))
     assert answer["packages"] == ["aws-load-balancer-operator", "kairos-operator"]
     assert held(f"{layout}:v1") == [package for package in everything if package["name"] in answer["packages"]]
 

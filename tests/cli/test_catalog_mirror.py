@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -210,7 +210,7 @@ class TestAcrossADisk:
         disk = tmp_path / "disk"
         run(quay, odd.pullspec, "file://odd", "--dir", disk).left_gaps()
         far = ("--from-dir", disk, odd.pullspec, f"{mirror.host}/olm", "--dest-insecure", "--to-manifests", "m")
-        airferry("catalog", "mirror", *far).left_gaps("gauge", "anchor.v2.0.0")
+        airferry("catalog", "mirror", *far).left_gaps("gauge", "anchor 2.0.0 is unusable")
         found = manifest(mirror.host, "olm/odd-proxy", "1")
         assert found is not None and found["digest"] == odd.digests["proxy:1"]
         assert "source: quay.io/odd/proxy\n" in Path("m/imageTagMirrorSet.yaml").read_text()
@@ -223,12 +223,83 @@ class TestAcrossADisk:
         asked.refused("not-found", "quay.io/airlab/other:v1", hint=quay.release.pullspec)
 
 
+def held(image: object, *flags: object) -> dict[str, list[str]]:
+    """Return the bundles that a catalog holds, by package."""
+    answer = json.loads(airferry("catalog", "list", image, "-o", "json", *flags).done().out)
+    return {
+        package["name"]: sorted({entry["name"] for channel in package["channels"] for entry in channel["entries"]})
+        for package in answer["catalogs"][0]["packages"]
+    }
+
+
+class TestASelection:
+    WISH = ("--package", "buoy")
+    KEPT: ClassVar = {"anchor": ["anchor.v1.2.0"], "buoy": ["buoy.v0.2.0"]}
+    """The head that is asked for, and the newest version of what it needs."""
+    NAMES = ("anchor-bundle:1.2.0", "anchor-operator:1.2.0", "buoy-bundle:0.2.0", "buoy-operator:0.2.0")
+
+    def test_only_what_is_wanted_and_what_it_needs_arrives(self, quay: Quay, mirror: Mirror) -> None:
+        catalog = quay.release
+        done = run(quay, catalog.pullspec, f"{mirror.host}/olm", *self.WISH, "--to-manifests", "m").done()
+        assert "added, though not asked for:\n" in done.out
+        assert "needs anchor >=1.1.0 <2.0.0: added anchor.v1.2.0" in done.out
+        wanted = {catalog.pullspec, *(catalog.references[name] for name in (*self.NAMES, "proxy:1", "gauge:1"))}
+        assert mapping(Path("m")).keys() == wanted
+        index = f"{mirror.host}/olm/airlab-operator-index:v4.16"
+        assert held(index, "--insecure") == self.KEPT
+        found = manifest(mirror.host, "olm/airlab-operator-index", "v4.16")
+        assert found is not None and found["digest"] != catalog.digest
+        # The lab's catalog has no program: the cluster's own must serve the documents.
+        assert "catalogDir: /configs" in Path("m/catalogSource.yaml").read_text()
+        assert mirror.is_sound()
+
+    def test_the_same_wish_again_moves_nothing(self, quay: Quay, mirror: Mirror) -> None:
+        command = (quay.release.pullspec, f"{mirror.host}/olm", *self.WISH)
+        first = run(quay, *command).done()
+        again = run(quay, *command).done()
+        assert "0 blobs to move" in again.err
+        assert again.out == first.out
+
+    def test_it_crosses_on_a_disk_as_it_would_directly(self, quay: Quay, mirror: Mirror, tmp_path: Path) -> None:
+        name, to = quay.release.pullspec, f"{mirror.host}/olm"
+        run(quay, name, to, *self.WISH, "--to-manifests", "direct").done()
+        run(quay, name, "file://olm", "--dir", "disk", *self.WISH).done()
+        other = Mirror(tmp_path / "other")
+        with other:
+            far = ("--from-dir", "disk", name, f"{other.host}/olm", "--dest-insecure", "--to-manifests", "far")
+            airferry("catalog", "mirror", *far).done()
+            there = manifest(other.host, "olm/airlab-operator-index", "v4.16")
+            direct = manifest(mirror.host, "olm/airlab-operator-index", "v4.16")
+            assert there == direct
+            written = files(Path("far"), other.host)
+        ours = files(Path("direct"), mirror.host)
+        assert written["mapping.txt"] == ours["mapping.txt"]
+        assert written["imageDigestMirrorSet.yaml"] == ours["imageDigestMirrorSet.yaml"]
+
+    def test_it_may_be_made_from_the_disk_of_the_whole(self, quay: Quay, mirror: Mirror) -> None:
+        name = quay.release.pullspec
+        run(quay, name, "file://olm", "--dir", "disk").done()
+        far = ("--from-dir", "disk", name, f"{mirror.host}/olm", "--dest-insecure", *self.WISH)
+        airferry("catalog", "mirror", *far).done()
+        assert held(f"{mirror.host}/olm/airlab-operator-index:v4.16", "--insecure") == self.KEPT
+
+    def test_what_cannot_be_selected_is_refused_before_anything_is_written(self, quay: Quay, mirror: Mirror) -> None:
+        asked = run(quay, quay.release.pullspec, f"{mirror.host}/olm", "--package", "bouy")
+        asked.refused("usage", "no package bouy", hint="buoy")
+        assert not Path("manifests-operator-index").exists()
+
+
 class TestGaps:
     def test_what_can_be_copied_is_copied_and_the_ledger_names_the_rest(
         self, quay: Quay, odd: PublishedCatalog, mirror: Mirror
     ) -> None:
         ran = run(quay, odd.pullspec, f"{mirror.host}/olm", "--to-manifests", "m")
-        ran.left_gaps("Not A Ref", "anchor.v2.0.0 cannot be installed", "buoy.v0.1.0, buoy.v0.2.0", "3 gaps")
+        ran.left_gaps(
+            "Not A Ref",
+            "anchor 2.0.0 is unusable, and OLM would install it from the channel candidate",
+            "buoy 0.1.0 is unusable; buoy 0.2.0 is unusable, and OLM would install it from the channel alpha",
+            "3 gaps",
+        )
         ledger = json.loads(Path("m/ledger.json").read_text())
         assert ledger["catalog"] == odd.pullspec
         assert [(gap["code"], gap["bundles"]) for gap in ledger["gaps"]] == [

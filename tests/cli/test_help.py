@@ -34,7 +34,7 @@ def test_all_commands_of_this_version_are_there() -> None:
     assert {" ".join(words) for words, _ in COMMANDS} >= {
         "demo",
         *(f"release {name}" for name in ("info", "mirror", "extract")),
-        *(f"image {name}" for name in ("mirror", "copy", "info", "extract")),
+        *(f"image {name}" for name in ("mirror", "copy", "info", "extract", "prune")),
         *(f"secret {name}" for name in ("merge", "show", "check")),
         "login",
         "verify",

@@ -142,3 +142,12 @@ def test_a_disk_without_a_layer_is_a_no(far: Far) -> None:
         hidden.rename(layer)
     assert [image["code"] for image in answer["images"] if image["answer"] == "no"] == ["no-blob"]
     assert answer["operators"][0]["bundles"] == ["anchor.v1.0.0", "anchor.v1.1.0", "anchor.v1.2.0", "anchor.v2.0.0"]
+
+
+def test_a_catalog_of_a_selection_asks_for_no_more_than_was_selected(far: Far, tmp_path: Path) -> None:
+    to = (f"{far.mirror.host}/some", "--package", "anchor", "--to-manifests", tmp_path / "m", *far.mirror.flags)
+    airferry("catalog", "mirror", "--from-dir", far.disk, far.catalog.pullspec, *to).done()
+    nodes = ("--pull-secret", far.mirror.auth_file, "--ca", far.mirror.authority, "--arch", "amd64")
+    index = f"{far.mirror.host}/some/airlab-operator-index:v4.16"
+    run = airferry("verify", *nodes, "--registries-conf", tmp_path / "m" / "registries.conf", "--catalog", index)
+    assert run.done().out.startswith("6 images\n\n  yes              6\n")

@@ -134,6 +134,7 @@ def docker_registry(
     user: str | None = None,
     address: str | None = None,
     within: tuple[str, ...] = (),
+    deletes: bool = True,
 ) -> Iterator[Registry]:
     """Serve Debian's docker-registry from ``folder``: plain, or with TLS, or with an htpasswd file.
 
@@ -145,7 +146,7 @@ def docker_registry(
     settings: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(storage / "data")}, "delete": {"enabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(storage / "data")}, "delete": {"enabled": deletes}},
         "http": {"addr": listen},
     }
     if certificates is not None:

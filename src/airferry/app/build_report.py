@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airferry.app.catalog_wanted import added_lines, selected_to_json, selection_warnings
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import Manifest, Reference
@@ -17,6 +18,7 @@ from airferry.openshift.catalog.catalog_objects import (
 from airferry.openshift.catalog.documents import Rewritten
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import selection_digest
+from airferry.openshift.catalog.select import Selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,18 @@ class BuildReport:
 
     destination: Reference
     root: Manifest
-    kept: Catalog
+    selected: Selected
     documents: Rewritten
     notes: tuple[str, ...]
     removed_caches: tuple[str, ...]
     extract_content: bool
     copied: CopyReport
     files: tuple[Path, ...] = ()
+
+    @property
+    def kept(self) -> Catalog:
+        """What is in it."""
+        return self.selected.catalog
 
     @property
     def complete(self) -> bool:
@@ -63,7 +70,14 @@ class BuildReport:
             f"the cache in {folder} is removed: it is of other documents, and opm would end at once"
             for folder in self.removed_caches
         ]
-        return (*repairs, *self.documents.left_out, *caches, *self.notes, *self.copied.gap_lines)
+        return (
+            *selection_warnings(self.selected),
+            *repairs,
+            *self.documents.left_out,
+            *caches,
+            *self.notes,
+            *self.copied.gap_lines,
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -72,7 +86,12 @@ class BuildReport:
             return ()
         bundles = sum(len(package.bundles) for package in self.kept.packages.values())
         content = f"{len(self.kept.packages)} packages, {bundles} bundles: {', '.join(self.kept.packages)}"
-        return (f"{self.root.digest} {self.destination}", content, *(str(file) for file in self.files))
+        return (
+            f"{self.root.digest} {self.destination}",
+            content,
+            *added_lines(self.selected),
+            *(str(file) for file in self.files),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object with stable keys."""
@@ -80,6 +99,7 @@ class BuildReport:
             "image": str(self.destination),
             "digest": self.root.digest,
             "selection": selection_digest(self.kept),
+            "selected": None if self.selected.whole else selected_to_json(self.selected),
             "packages": list(self.kept.packages),
             "bundles": sum(len(package.bundles) for package in self.kept.packages.values()),
             "extractContent": self.extract_content,

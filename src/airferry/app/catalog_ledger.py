@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airferry.app.copy_report import gap_to_json
-from airferry.oci import Reference
+from airferry.openshift.catalog.consequences import ImageUses
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.images import ImageUse, UnreadableImage
+from airferry.openshift.catalog.images import CatalogImages, ImageUse, UnreadableImage
+from airferry.openshift.catalog.model import Catalog
 from airferry.plan import Gap
 
 
@@ -25,15 +26,15 @@ class LedgerLine:
     uses: tuple[ImageUse, ...] = ()
 
     @classmethod
-    def of_gap(cls, gap: Gap, uses: Mapping[str, tuple[ImageUse, ...]]) -> "LedgerLine":
+    def of_gap(cls, gap: Gap, uses: Mapping[str, tuple[ImageUse, ...]], needs: ImageUses) -> "LedgerLine":
         """Return the line for an image that did not arrive; ``uses`` are known by the names of requests."""
         known = uses.get(gap.request.name, ())
-        return cls(**{**gap_to_json(gap), "consequence": consequence(gap, known)}, uses=known)
+        return cls(**{**gap_to_json(gap), "consequence": consequence(gap, needs)}, uses=known)
 
     @classmethod
-    def of_unreadable(cls, image: UnreadableImage) -> "LedgerLine":
+    def of_unreadable(cls, image: UnreadableImage, needs: ImageUses) -> "LedgerLine":
         """Return the line for a reference that is none."""
-        told = _unusable(image.uses)
+        told = needs.consequence(image.text)
         return cls(image.text, image.text, image.text, image.error.code, image.error.message, told, image.uses)
 
     def __str__(self) -> str:
@@ -54,21 +55,20 @@ class LedgerLine:
         }
 
 
-def ledger_lines(
-    gaps: Iterable[Gap], unreadable: Iterable[UnreadableImage], uses: Mapping[Reference, tuple[ImageUse, ...]]
-) -> tuple[LedgerLine, ...]:
-    """Return every line, in one order."""
-    by_name = {str(reference): found for reference, found in uses.items()}
-    lines = [LedgerLine.of_gap(gap, by_name) for gap in gaps]
-    lines += [LedgerLine.of_unreadable(image) for image in unreadable]
+def ledger_lines(gaps: Iterable[Gap], images: CatalogImages, catalog: Catalog) -> tuple[LedgerLine, ...]:
+    """Return every line, in one order: what did not arrive of a catalog's ``images``, and what is no reference."""
+    by_name = {str(reference): found for reference, found in images.uses.items()}
+    needs = ImageUses(catalog)
+    lines = [LedgerLine.of_gap(gap, by_name, needs) for gap in gaps]
+    lines += [LedgerLine.of_unreadable(image, needs) for image in images.unreadable]
     return tuple(sorted(lines, key=lambda line: (line.name, line.missing)))
 
 
-def consequence(gap: Gap, uses: Sequence[ImageUse]) -> str:
+def consequence(gap: Gap, needs: ImageUses) -> str:
     """Return what a gap makes unusable, in a sentence."""
     if gap.request.optional:
         return "nodes that demand this signature or attestation will refuse the image"
-    return _unusable(uses) if uses else "the cluster has no catalog, and so none of its operators"
+    return needs.consequence(gap.request.name) or "the cluster has no catalog, and so none of its operators"
 
 
 def catalog_ledger_text(catalog: str, lines: Sequence[LedgerLine], findings: Sequence[Finding]) -> str:
@@ -103,15 +103,3 @@ def finding_line(finding: Finding) -> str:
 def one_line(text: str) -> str:
     """Return ``text`` without what a terminal would obey: names in a catalog are foreign, and may hold anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _unusable(uses: Sequence[ImageUse]) -> str:
-    bundles = sorted({use.bundle for use in uses if not use.name})
-    if bundles:
-        return f"{_listed(bundles)} cannot be installed"
-    return f"what {_listed(sorted({use.bundle for use in uses}))} runs of it cannot start"
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

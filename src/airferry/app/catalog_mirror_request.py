@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airferry.app.catalog_mirror_files import MirrorStyles, SetStyle
+from airferry.app.catalog_source import WantedCatalog
 from airferry.app.copying import CopyOptions, Tolerance
 from airferry.app.mirror_catalog import MirrorCatalog, parse_destination
 from airferry.errors import UsageError
@@ -37,10 +38,10 @@ class CopyFlags:
 
 
 def new_request(
+    source: WantedCatalog,
     destination: str,
     copying: CopyFlags,
     *,
-    tree: Path | None,
     max_components: int,
     manifests_only: bool,
     to_manifests: Path | None,
@@ -54,7 +55,8 @@ def new_request(
     if manifests_only and copying.dry_run:
         raise UsageError("--manifests-only and --dry-run may not both be given", hint="--manifests-only reads less")
     return MirrorCatalog(
-        destination=parse_destination(destination, tree),
+        source=source,
+        destination=parse_destination(destination, source.tree),
         max_components=check_max_components(max_components),
         manifests_only=manifests_only,
         folder=to_manifests,

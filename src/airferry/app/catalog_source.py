@@ -1,21 +1,46 @@
 """The catalog that is to be mirrored: by which name the far side knows it, and where its images are read."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
-from airferry.app.open_catalog import CONFIGS_LABEL, DATABASE_LABEL, OpenedCatalog, open_catalog
+from airferry.app.catalog_wanted import WantedRequest, read_wanted
+from airferry.app.make_catalog_image import CatalogBase, make_catalog_image
+from airferry.app.narration import Narrator
+from airferry.app.open_catalog import CatalogImage, OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
 from airferry.oci import PlaceKind, Reference, Repository
+from airferry.openshift.catalog.documents import rewritten
+from airferry.openshift.catalog.findings import Finding
+from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEFAULT_CONFIGS
 from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.catalog.select import Selected, select_catalog
 
 _ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCatalog:
+    """Which catalog is asked for, as it is named, and what of it.
+
+    ``tree`` is where ``file://`` names live; ``from_dir`` the disk it is read from, on which the name that it has at
+    its source will do. Of a list of images the one for ``architecture`` is read. ``base`` is what a selection is put
+    on.
+    """
+
+    name: str
+    tree: Path | None = None
+    from_dir: Path | None = None
+    architecture: str = "amd64"
+    wanted: WantedRequest = field(default_factory=WantedRequest)
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +72,20 @@ class CatalogToMirror:
     """What to mirror: the images of ``catalog``, and ``index``.
 
     ``disk`` is the repository below which the images lie on the disk that they are read from, None when they are read
-    under their own names; ``record`` is what that disk says of them.
+    under their own names; ``record`` is what that disk says of them. ``selected`` says what was selected of the
+    source's catalog, None for all of it.
     """
 
     catalog: Catalog
     index: IndexImage
     disk: Repository | None = None
     record: CatalogRecord | None = None
+    selected: Selected | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong in the catalog, and what the selection lacks."""
+        return (*self.catalog.findings, *(self.selected.warnings if self.selected is not None else ()))
 
     def locate(self, image: Reference) -> Reference | None:
         """Return where an image of the documents is read, under its own name or on the disk; None when it is not there.
@@ -72,17 +104,19 @@ class CatalogToMirror:
 
 @asynccontextmanager
 async def open_catalog_to_mirror(
-    text: str, places: Places, *, tree: Path | None, from_dir: Path | None, architecture: str
-) -> AsyncIterator[tuple[OpenedCatalog, CatalogToMirror]]:
-    """Open the catalog that SRC names: in a registry, ``file://`` on a disk, or ``oci://``.
+    asked: WantedCatalog, places: Places, narrator: Narrator
+) -> AsyncIterator[CatalogToMirror]:
+    """Open the catalog that is asked for: in a registry, ``file://`` on a disk, or ``oci://``; and select from it.
 
-    With ``from_dir`` the name that a catalog on that disk has at its source will do. Raises UsageError for a folder of
-    documents, NotFoundError, MalformedError, …
+    Where a selection was made, ``places`` read the index image of it along with what is there. Raises UsageError for a
+    folder of documents, NotFoundError, MalformedError, …
     """
-    disk = from_dir or tree
-    if from_dir is not None and not text.startswith(("file://", "oci://")):
-        text = await find_catalog(from_dir, str(Reference.parse(text)))
-    async with open_catalog(text, places, tree=disk, architecture=architecture) as opened:
+    wanted = await asyncio.to_thread(read_wanted, asked.wanted, asked.name, narrator)
+    text, disk = asked.name, asked.from_dir or asked.tree
+    narrator.phase("reading the catalog")
+    if asked.from_dir is not None and not text.startswith(("file://", "oci://")):
+        text = await find_catalog(asked.from_dir, str(Reference.parse(text)))
+    async with open_catalog(text, places, tree=disk, architecture=asked.architecture) as opened:
         if opened.image is None:
             raise UsageError(
                 f"{text} is a folder of documents, and what is mirrored is a catalog image",
@@ -92,16 +126,43 @@ async def open_catalog_to_mirror(
             raise UsageError(
                 f"{text} is a bundle, not a catalog", hint="make a catalog of bundles with `airferry catalog build`"
             )
-        image = opened.image
-        record = disk_repository = None
-        place = image.reference.repository.place
-        if place.kind is PlaceKind.TREE:
-            disk_repository = image.reference.repository
-            record = await read_catalog_record(Path(place.address), image.reference.repository.path, image.root.digest)
-        asked = Reference.parse(record.named) if record is not None else image.asked
-        documents, database = (image.labels.get(label, "") for label in (CONFIGS_LABEL, DATABASE_LABEL))
-        index = IndexImage(image.reference, _named(asked), documents, database)
-        yield opened, CatalogToMirror(opened.catalog, index, disk_repository, record)
+        whole = await _whole(opened, opened.image)
+        selected = await asyncio.to_thread(select_catalog, opened.catalog, wanted)
+        yield await _narrowed(opened, whole, selected, CatalogBase(asked.base, tree=disk), places)
+
+
+async def _whole(opened: OpenedCatalog, image: CatalogImage) -> CatalogToMirror:
+    """Return all of an opened catalog, with what the disk that it is on knows of it."""
+    record = disk = None
+    repository = image.reference.repository
+    if repository.place.kind is PlaceKind.TREE:
+        disk = repository
+        record = await read_catalog_record(Path(repository.place.address), repository.path, image.root.digest)
+    named = Reference.parse(record.named) if record is not None else image.asked
+    documents, database = (image.labels.get(label, "") for label in (CONFIGS_LABEL, DATABASE_LABEL))
+    index = IndexImage(image.reference, _named(named), documents, database)
+    return CatalogToMirror(opened.catalog, index, disk, record)
+
+
+async def _narrowed(
+    opened: OpenedCatalog, whole: CatalogToMirror, selected: Selected, base: CatalogBase, places: Places
+) -> CatalogToMirror:
+    """Return what to mirror of a selection: its images, and an index image of its documents, made here.
+
+    From now on ``places`` read the made image along with what is there. Raises what making it raises.
+    """
+    if selected.whole:
+        return whole
+    documents = await asyncio.to_thread(rewritten, opened.metas(), selected.catalog)
+    made = await make_catalog_image(opened, selected.catalog, documents, base, places)
+    made.lay_over(places)
+    index = IndexImage(
+        made.reference,
+        whole.index.named,
+        documents=whole.index.documents or DEFAULT_CONFIGS,
+        serves_itself=made.has_program,
+    )
+    return replace(whole, catalog=selected.catalog, index=index, selected=selected)
 
 
 def parse_index_filter(expression: str) -> str:

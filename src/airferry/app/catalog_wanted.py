@@ -1,12 +1,14 @@
-"""What is wanted of a catalog, from what was said on the command line or in a file."""
+"""What is wanted of a catalog, from what was said on the command line or in a file, and what that came to."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from airferry.app.narration import Narrator
 from airferry.app.text_files import read_text_file
 from airferry.errors import UsageError
 from airferry.openshift.catalog.image_set import read_image_set
+from airferry.openshift.catalog.select import Selected
 from airferry.openshift.catalog.wanted import Depth, Wanted, parse_wanted
 
 
@@ -49,3 +51,42 @@ def read_wanted(request: WantedRequest, catalog: str, narrator: Narrator) -> Wan
         narrator.note(note)
     wanted = wish.wanted
     return Wanted(wanted.packages, wanted.depth, wanted.dependencies and request.dependencies)
+
+
+def selected_to_json(selected: Selected) -> dict[str, Any]:
+    """Return what was selected, and why what was not asked for is there, as a JSON object with stable keys."""
+    return {
+        "packages": [
+            {
+                "name": package.name,
+                "defaultChannel": package.default_channel,
+                "channels": [
+                    {"name": channel.name, "entries": [entry.name for entry in channel.entries]}
+                    for channel in package.channels.values()
+                ],
+            }
+            for package in selected.catalog.packages.values()
+        ],
+        "added": [
+            {
+                "package": reason.package,
+                "channel": reason.channel,
+                "bundle": reason.bundle,
+                "because": reason.because.value,
+                "reason": reason.what,
+            }
+            for reason in selected.reasons
+        ],
+    }
+
+
+def added_lines(selected: Selected) -> list[str]:
+    """Return what is there though it was not asked for, for people; nothing for a whole catalog."""
+    if not selected.reasons:
+        return []
+    return ["added, though not asked for:", *(f"  {reason}" for reason in selected.reasons)]
+
+
+def selection_warnings(selected: Selected) -> tuple[str, ...]:
+    """Return what is lacking in the selection, or was left out of it, for people."""
+    return tuple(f"{finding.package}: {finding.what}" for finding in selected.warnings)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airferry.app.catalog_upstream import Upstream, ask_upstream
-from airferry.app.catalog_wanted import WantedRequest, read_wanted
+from airferry.app.catalog_wanted import WantedRequest, read_wanted, selected_to_json
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import open_catalog
 from airferry.app.places import Places
@@ -16,7 +16,7 @@ from airferry.content.filesystem import writing
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.openshift.catalog.checking import check_catalog
 from airferry.openshift.catalog.consequences import Consequences
-from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.select import Selected, select_catalog
@@ -93,8 +93,7 @@ async def _check(name: str, asked: CheckRequest, places: Places, narrator: Narra
     findings = await asyncio.to_thread(check_catalog, selected.catalog)
     narrator.done()
     upstream = await ask_upstream(selected.catalog, places, narrator) if asked.upstream else None
-    left_out = tuple(finding for finding in selected.warnings if finding.code is FindingCode.LEFT_OUT)
-    return CheckedCatalog(name, selected, (*findings, *left_out), upstream)
+    return CheckedCatalog(name, selected, (*findings, *selected.left_out), upstream)
 
 
 def report_document(report: CheckReport) -> dict[str, Any]:
@@ -143,7 +142,7 @@ def _checked_to_json(item: CheckedCatalog) -> dict[str, Any]:
         "bundles": sum(len(package.bundles) for package in packages),
         "images": len(catalog_images(item.catalog).uses),
         "findings": [_finding_to_json(finding) for finding in item.all_findings],
-        "selected": None if item.selected.whole else _selected_to_json(item.selected),
+        "selected": None if item.selected.whole else selected_to_json(item.selected),
         "upstream": None if item.upstream is None else _upstream_to_json(item.upstream),
     }
 
@@ -160,32 +159,6 @@ def _finding_to_json(finding: Finding) -> dict[str, str]:
         "repaired": finding.repaired,
         "hint": finding.hint,
         "consequence": finding.consequence,
-    }
-
-
-def _selected_to_json(selected: Selected) -> dict[str, Any]:
-    return {
-        "packages": [
-            {
-                "name": package.name,
-                "defaultChannel": package.default_channel,
-                "channels": [
-                    {"name": channel.name, "entries": [entry.name for entry in channel.entries]}
-                    for channel in package.channels.values()
-                ],
-            }
-            for package in selected.catalog.packages.values()
-        ],
-        "added": [
-            {
-                "package": reason.package,
-                "channel": reason.channel,
-                "bundle": reason.bundle,
-                "because": reason.because.value,
-                "reason": reason.what,
-            }
-            for reason in selected.reasons
-        ],
     }
 
 

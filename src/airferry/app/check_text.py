@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from airferry.app.catalog_upstream import Upstream
+from airferry.app.catalog_wanted import added_lines
 from airferry.app.check_catalog import CheckedCatalog, CheckReport
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import catalog_images, parse_image
@@ -179,9 +180,7 @@ def _selected(selected: Selected) -> Iterator[str]:
         yield f"  {package.name}, default channel {package.default_channel or 'none'}"
         for channel in package.channels.values():
             yield f"    {channel.name}: {', '.join(entry.name for entry in channel.entries)}"
-    if selected.reasons:
-        yield "added, though not asked for:"
-        yield from (f"  {reason}" for reason in selected.reasons)
+    yield from added_lines(selected)
 
 
 def _unusable(upstream: Upstream) -> Iterator[str]:

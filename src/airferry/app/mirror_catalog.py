@@ -1,42 +1,36 @@
 """``catalog mirror``: a catalog image and every image that its bundles need, to a registry or a disk."""
 
 import asyncio
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from airferry.app.catalog_ledger import (
     LedgerLine,
     catalog_ledger_text,
-    finding_line,
-    finding_to_json,
     ledger_lines,
-    one_line,
 )
 from airferry.app.catalog_mirror_files import (
     MAPPING_FILE,
     MirrorStyles,
-    by_tag_lines,
     catalog_object_files,
     mapping_text,
     mirror_set_files,
 )
 from airferry.app.catalog_records import CatalogRecord, ImageOnDisk, write_catalog_record
-from airferry.app.catalog_source import CatalogToMirror
+from airferry.app.catalog_source import CatalogToMirror, WantedCatalog, open_catalog_to_mirror
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, copy_images, reserve
 from airferry.app.generated_files import write_files
 from airferry.app.mirror_files import LEDGER, check_writable, forget_ledger
+from airferry.app.mirrored_catalog import MirroredCatalog
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
-from airferry.errors import AirferryError, ExitCode, UnsupportedError, UsageError
+from airferry.errors import AirferryError, UnsupportedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.oci.reference import is_host
 from airferry.openshift.catalog.catalog_objects import check_object_name, object_name
-from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.mirror_names import (
     DEFAULT_MAX_COMPONENTS,
@@ -51,12 +45,13 @@ from airferry.survey.crew import work_through
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorCatalog:
-    """What is asked for. The path of ``destination`` may be "" in a registry.
+    """What is asked for: ``source``, at ``destination``, whose path may be "" in a registry.
 
     ``folder`` takes the generated files; None is one named after the catalog. ``name`` is the CatalogSource's; None is
     one made of the catalog's own.
     """
 
+    source: WantedCatalog
     destination: Repository
     max_components: int = DEFAULT_MAX_COMPONENTS
     manifests_only: bool = False
@@ -64,70 +59,6 @@ class MirrorCatalog:
     name: str | None = None
     styles: MirrorStyles = field(default_factory=MirrorStyles)
     options: CopyOptions = field(default_factory=CopyOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class MirroredCatalog:
-    """What came of it. ``copy`` is None when nothing was to be copied; ``destinations`` are those of every image."""
-
-    index: Reference
-    name: str
-    destinations: Mapping[Reference, Reference]
-    label_line: str
-    copy: CopyReport | None
-    gaps: tuple[LedgerLine, ...]
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
-    folder: Path
-    files: tuple[Path, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """DONE when every image that the catalog names is there, GAPS otherwise."""
-        return ExitCode.GAPS if self.gaps else ExitCode.DONE
-
-    @property
-    def image(self) -> Reference:
-        """The catalog image at the destination."""
-        return self.destinations[self.index]
-
-    @property
-    def warnings(self) -> list[str]:
-        """What is wrong or missing, a line for each, and how much is missing in all."""
-        lines = [*map(one_line, self.notes), *map(finding_line, self.findings), *map(str, self.gaps)]
-        if self.gaps:
-            count = "1 gap" if len(self.gaps) == 1 else f"{len(self.gaps)} gaps"
-            lines.append(
-                f"{count}: the full contents of the catalog may not have been mirrored; "
-                "all other images are in place, and the same command again closes the gaps"
-            )
-        return lines
-
-    def text(self) -> str:
-        """Return stdout, section by section in oc's order."""
-        lines = [one_line(self.label_line)] if self.label_line else []
-        lines += self.copy.lines if self.copy is not None else []
-        on_disk = self.image.repository.place.kind is PlaceKind.TREE
-        lines += by_tag_lines([item for item in self.destinations if item != self.index]) if not on_disk else []
-        lines.append(f"wrote mirroring manifests to {self.folder}")
-        if on_disk:
-            disk = shlex.quote(self.image.repository.place.address)
-            command = f"airferry catalog mirror --from-dir {disk} {self.image}"
-            lines += ["", "To upload local images to a registry, run:", "", f"\t{command} REGISTRY/REPOSITORY"]
-        return "\n".join([*lines, ""])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the outcome as a JSON object with stable keys."""
-        return {
-            "catalog": str(self.index),
-            "image": str(self.image),
-            "catalogSource": self.name,
-            "files": [str(file) for file in self.files],
-            **(self.copy.to_json() if self.copy is not None else {}),
-            "mapping": {str(source): str(to) for source, to in self.destinations.items()},
-            "gaps": [line.to_json() for line in self.gaps],
-            "findings": [finding_to_json(finding) for finding in self.findings],
-        }
 
 
 def parse_destination(text: str, tree: Path | None) -> Repository:
@@ -152,14 +83,14 @@ def parse_destination(text: str, tree: Path | None) -> Repository:
     return reference.repository
 
 
-async def mirror_catalog(
-    asked: MirrorCatalog, wanted: CatalogToMirror, places: Places, narrator: Narrator
-) -> MirroredCatalog:
-    """Mirror the index image of ``wanted`` and every image that its catalog names; what fails becomes a gap.
+async def mirror_catalog(asked: MirrorCatalog, places: Places, narrator: Narrator) -> MirroredCatalog:
+    """Mirror the catalog image and every image that it names, or of a selection; what fails becomes a gap.
 
-    Raises what stops all of it: a destination that takes nothing, files that cannot be written, a bad request.
+    Raises what stops all of it: a catalog that cannot be read, a selection that cannot be, a destination that takes
+    nothing, files that cannot be written.
     """
-    return await _Mirroring(asked, wanted, places, narrator).run()
+    async with open_catalog_to_mirror(asked.source, places, narrator) as wanted:
+        return await _Mirroring(asked, wanted, places, narrator).run()
 
 
 class _Mirroring:
@@ -190,7 +121,7 @@ class _Mirroring:
             requests, lost = await self._requests(destinations)
             copy = await self._copy(requests, (*gaps, *lost))
             gaps = copy.gaps
-        lines = ledger_lines(gaps, self._images.unreadable, self._images.uses)
+        lines = ledger_lines(gaps, self._images, self._wanted.catalog)
         written = await self._write(files, lines)
         return MirroredCatalog(
             index=self._index,
@@ -199,7 +130,8 @@ class _Mirroring:
             label_line=self._wanted.index.label_line,
             copy=copy,
             gaps=lines,
-            findings=self._wanted.catalog.findings,
+            selected=self._wanted.selected,
+            findings=self._wanted.findings,
             notes=(*self._images.notes, *names.notes),
             folder=self._folder,
             files=written,
@@ -302,7 +234,7 @@ class _Mirroring:
 
     async def _write(self, files: Mapping[str, str], lines: Sequence[LedgerLine]) -> tuple[Path, ...]:
         """Write the files, as oc does in a dry run too; the ledger is about what was copied."""
-        named, findings = str(self._index), self._wanted.catalog.findings
+        named, findings = str(self._index), self._wanted.findings
         content = {name: text.encode() for name, text in files.items()}
         private = self._places.settings.private
         if self._asked.manifests_only or self._asked.options.dry_run:

@@ -1,33 +1,36 @@
 """``image mirror`` and ``image copy``: any images, from any place to any other, by oc's grammar."""
 
-import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
 from airferry.app.copying import CopyOptions, Tolerance, copy_images
+from airferry.app.image_lists import ListFiles, check_platforms, listed_copies, read_lists
 from airferry.app.image_origins import new_origins, write_origins
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
 from airferry.app.release_records import ImageOnDisk, carry_records, refuse_unverified
-from airferry.app.text_files import read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UsageError
 from airferry.oci import Digest, PlaceKind, Reference
 from airferry.plan import CopyRequest, Gap
-from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments, parse_file
+from airferry.plan.lists import ImageList
+from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments
 from airferry.plan.nesting import shallow_requests
 from airferry.plan.platforms import PlatformFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorImages:
-    """What is asked for; the fields are the flags of ``image mirror``."""
+    """What is asked for; the fields are the flags of ``image mirror``.
+
+    ``settles_platforms``: the user has said which platforms to copy, so that lists need not.
+    """
 
     arguments: tuple[str, ...] = ()
-    mapping_files: tuple[str, ...] = ()
+    lists: ListFiles = field(default_factory=ListFiles)
+    settles_platforms: bool = False
     tree: Path | None = None
     source_tree: Path | None = None
     platforms: PlatformFilter | None = None
@@ -42,10 +45,21 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
     A disk remembers where its images came from. From disk to disk, that travels along, and what is known about the
     releases that the images belong to.
     """
-    mappings = await _mappings(asked)
+    source_tree, tree = str(asked.source_tree or asked.tree or "."), str(asked.tree or ".")
+    listed = await read_lists(asked.lists, source_tree=source_tree, tree=tree)
+    check_platforms(listed, is_filtered=asked.settles_platforms)
+    for note in listed.notes:
+        narrator.warn(str(note))
+    mappings = _mappings(asked, listed, source_tree=source_tree, tree=tree)
     narrator.phase("resolving names")
-    found: list[CopyRequest] = []
-    gaps: list[Gap] = []
+    copies = await listed_copies(
+        listed,
+        asked.lists.template(),
+        places,
+        tolerates=lambda error: _tolerates(asked.options.tolerance, error),
+        tree=tree,
+    )
+    found, gaps = copies.requests, copies.gaps
     for mapping in mappings:
         try:
             found += await _requests(mapping, places)
@@ -84,21 +98,14 @@ def parse_filter(filter_by_os: str, *, keep_manifest_list: bool) -> PlatformFilt
     return PlatformFilter.parse(filter_by_os, keep_list=keep_manifest_list)
 
 
-async def _mappings(asked: MirrorImages) -> tuple[Mapping, ...]:
-    tree = str(asked.tree or ".")
-    source_tree = str(asked.source_tree or asked.tree or ".")
-    mappings: list[Mapping] = []
-    if asked.arguments:
-        mappings += parse_arguments(asked.arguments, source_tree=source_tree, tree=tree)
-    for name in asked.mapping_files:
-        mappings += parse_file(name, await _read_text(name), source_tree=source_tree, tree=tree)
+def _mappings(asked: MirrorImages, listed: ImageList, *, source_tree: str, tree: str) -> tuple[Mapping, ...]:
+    given = parse_arguments(asked.arguments, source_tree=source_tree, tree=tree) if asked.arguments else ()
+    if asked.lists.to is not None and (given or not asked.lists.files):
+        raise UsageError("--to says where the images of a list go", hint="name the list with -f FILE, and nothing else")
+    mappings = (*given, *listed.mappings)
+    if not mappings and (listed.wishes or listed.registries):
+        return ()
     return check_mappings(mappings)
-
-
-async def _read_text(name: str) -> str:
-    if name == "-":
-        return await asyncio.to_thread(sys.stdin.read)
-    return await asyncio.to_thread(read_text_file, Path(name), "the mapping file")
 
 
 async def _mind_releases(asked: MirrorImages, requests: Sequence[CopyRequest], places: Places) -> None:

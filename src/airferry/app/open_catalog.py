@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from airferry.app.catalog_forms import CatalogFiles, CatalogForm, catalog_files
 from airferry.app.image_config import read_image_config
@@ -27,14 +27,10 @@ from airferry.errors import MalformedError, UsageError
 from airferry.oci import Manifest, Reference
 from airferry.openshift.catalog.bundle_manifests import PACKAGE_ANNOTATION
 from airferry.openshift.catalog.findings import Finding, FindingCode
+from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL
 from airferry.openshift.catalog.metas import Meta
 from airferry.openshift.catalog.model import Catalog
 from airferry.survey.catalog_database import HEADER
-
-CONFIGS_LABEL: Final = "operators.operatorframework.io.index.configs.v1"
-"""The label that says in which folder of an image a file-based catalog is."""
-DATABASE_LABEL: Final = "operators.operatorframework.io.index.database.v1"
-"""The label that says which file of an image is an index of the older kind, in SQLite."""
 
 
 @dataclass(frozen=True, slots=True)

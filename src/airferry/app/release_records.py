@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from airferry.app.generated_files import write_files
-from airferry.errors import AirferryError
+from airferry.content.filesystem import writing
+from airferry.errors import AirferryError, MalformedError
 from airferry.media import Records
 from airferry.oci import Digest
 from airferry.openshift.release.config_map import CONFIG_FOLDER, signature_file_name
@@ -80,6 +81,28 @@ async def read_records(disk: Path) -> tuple[ReleaseRecord, ...]:
     """Return what ``disk`` remembers about every release on it, by version."""
     found = (await _records_by_name(disk)).values()
     return tuple(sorted((record for record in found if record), key=lambda record: (record.version, record.digest)))
+
+
+async def require_records(disk: Path) -> tuple[ReleaseRecord, ...]:
+    """Return what ``disk`` remembers about every release on it; for those who must not overlook one.
+
+    Raises MalformedError for a record that cannot be read.
+    """
+    found = await _records_by_name(disk)
+    for name, record in found.items():
+        if record is None:
+            raise MalformedError(
+                f"the record {name} on {disk} cannot be read", hint="mirror the release to the disk again"
+            )
+    return tuple(sorted((record for record in found.values() if record), key=lambda record: record.version))
+
+
+async def forget_record(disk: Path, record: ReleaseRecord) -> None:
+    """Remove what ``disk`` remembers about a release that is no longer on it, and its signatures."""
+    signatures = disk / CONFIG_FOLDER / signature_file_name(record.digest)
+    with writing(signatures):
+        await asyncio.to_thread(signatures.unlink, True)
+    await Records(disk).remove(_name(record.digest))
 
 
 async def refuse_unverified(disk: Path, images: Set[ImageOnDisk] | None = None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airferry.app.catalog_ledger import one_line
-from airferry.app.catalog_source import CatalogToMirror, open_catalog_to_mirror
+from airferry.app.catalog_source import CatalogToMirror, WantedCatalog, open_catalog_to_mirror
 from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, rules_for_reading
 from airferry.app.places import Places
@@ -103,8 +103,8 @@ async def verify_catalogs(
     """Try every pull of the catalogs as nodes try it, or on the disk. Raises UsageError for unknown packages."""
     compiled = _Compiled({}, {}, {}, {}, [], set())
     for text in wish.catalogs:
-        narrator.phase("reading the catalog")
-        await _compile(text, wish, nodes, content, settings.platforms[0].architecture, compiled)
+        asked = WantedCatalog(text, wish.from_dir, wish.from_dir, settings.platforms[0].architecture)
+        await _compile(asked, wish, nodes, content, narrator, compiled)
     unknown = [name for name in wish.packages if name not in compiled.known]
     if unknown and not compiled.uncompiled:
         raise UsageError(
@@ -141,17 +141,21 @@ def operator_lines(operators: Sequence[OperatorAnswer]) -> list[str]:
 
 
 async def _compile(
-    text: str, wish: CatalogWish, nodes: NodeAccess, content: HttpContent, architecture: str, compiled: _Compiled
+    asked: WantedCatalog,
+    wish: CatalogWish,
+    nodes: NodeAccess,
+    content: HttpContent,
+    narrator: Narrator,
+    compiled: _Compiled,
 ) -> None:
     """Add what one catalog makes a cluster pull. One that cannot be read is asked for all the same, and told."""
-    rules = rules_for_reading(nodes.rules)
+    text, rules = asked.name, rules_for_reading(nodes.rules)
     try:
-        async with Places(Settings(), readers=content, rules=rules) as places:
-            opening = open_catalog_to_mirror(
-                text, places, tree=wish.from_dir, from_dir=wish.from_dir, architecture=architecture
-            )
-            async with opening as (_, opened):
-                _take(text, opened, wish, compiled)
+        async with (
+            Places(Settings(), readers=content, rules=rules) as places,
+            open_catalog_to_mirror(asked, places, narrator) as opened,
+        ):
+            _take(text, opened, wish, compiled)
     except UsageError:
         raise
     except AirferryError as error:

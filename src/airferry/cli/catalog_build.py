@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from airferry.cli.catalog_selection import SelectionOptions, selects_operators
 from airferry.cli.command import OcCommand, finish, run
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, SideOptions, has_two_sides, reads_registries, says
 from airferry.cli.output import print_answer
@@ -14,7 +15,7 @@ from airferry.cli.session import session
 @click.command("build", cls=OcCommand)
 @click.argument("source")
 @click.argument("destination")
-@click.option("--package", "packages", multiple=True, metavar="NAME", help="Keep this package; by default all.")
+@selects_operators
 @click.option(
     "--base",
     metavar="IMAGE|scratch",
@@ -47,6 +48,7 @@ from airferry.cli.session import session
 def build(
     source: str,
     destination: str,
+    selection: SelectionOptions,
     reading: ReadOptions,
     sides: SideOptions,
     saying: OutputOptions,
@@ -63,23 +65,29 @@ def build(
       airferry catalog build ./our-catalog oci:///media/usb/catalog:v1
       airferry catalog build ./bundles mirror.lan:8443/olm/ours:v1 --bundles-to mirror.lan:8443/olm/bundles
     """
-    run(_build(source, destination, reading, sides, saying, **options))
+    run(_build(source, destination, selection, reading, sides, saying, **options))
 
 
 async def _build(
-    source: str, destination: str, reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any
+    source: str,
+    destination: str,
+    selection: SelectionOptions,
+    reading: ReadOptions,
+    sides: SideOptions,
+    saying: OutputOptions,
+    **options: Any,
 ) -> None:
-    from airferry.app.build_catalog import ARCHITECTURES, BuildCatalog, build_catalog, only_packages
+    from airferry.app.build_catalog import BuildCatalog, build_catalog
     from airferry.app.bundle_images import BundleImages
+    from airferry.app.make_catalog_image import ARCHITECTURES, CatalogBase
 
-    packages: tuple[str, ...] = options["packages"]
     manifests_dir: Path | None = options["manifests_dir"]
+    source_tree: Path | None = options["source_tree"] or options["tree"]
     asked = BuildCatalog(
         source,
         destination,
-        select=lambda catalog: only_packages(catalog, packages),
-        base=options["base"],
-        architectures=options["architectures"] or ARCHITECTURES,
+        selection.to_request(),
+        CatalogBase(options["base"], options["architectures"] or ARCHITECTURES, source_tree),
         tree=options["tree"],
         source_tree=options["source_tree"],
         manifests_dir=manifests_dir,

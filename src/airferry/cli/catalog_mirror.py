@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from airferry.cli.catalog_selection import SelectionOptions, selects_operators
 from airferry.cli.command import SETTINGS, OcCommand, finish, run
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, SideOptions, has_two_sides, reads_registries, says
 from airferry.cli.output import print_answer
@@ -16,6 +17,12 @@ _SCOPE = click.Choice(["repository", "namespace", "registry"])
 @click.command("mirror", cls=OcCommand, context_settings=SETTINGS)
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DEST")
+@selects_operators
+@click.option(
+    "--base",
+    metavar="IMAGE|scratch",
+    help="Image with opm to put a selection on; by default SRC if it has opm, else scratch: none.",
+)
 @click.option("--max-components", type=int, default=2, show_default=True, help="Parts of a path in DEST; 0: no limit.")
 @click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
 @click.option("--from-dir", type=FOLDER, help="Disk that SRC is read from: as file://NAME, or by its name upstream.")
@@ -50,37 +57,45 @@ def command(**options: Any) -> None:
     """Mirror the catalog SRC and all that its operators need to DEST: REGISTRY[/NAMESPACE], or file://NAME on a disk.
 
     What cannot be copied is named, with the operators that lack it (exit 3); the same command again closes the gaps.
-    Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog.
+    Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog. With --package and the like only
+    those operators and what they need are mirrored, and the catalog at DEST is a new image that holds nothing else.
 
     \b
     Examples:
       airferry catalog mirror registry.redhat.io/redhat/redhat-operator-index:v4.16 mirror.example.com:8443/olm
       airferry catalog mirror registry.redhat.io/redhat/redhat-operator-index:v4.16 file://olm --dir /media/usb
+      airferry catalog mirror quay.io/org/catalog:v1 mirror.example.com:8443/olm --package 'etcd@>=0.9.0'
       airferry catalog mirror --from-dir /media/usb registry.redhat.io/redhat/redhat-operator-index:v4.16 mirror.lan/olm
     """
     run(_mirror(**options))
 
 
-async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
+async def _mirror(
+    selection: SelectionOptions, reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any
+) -> None:
     from airferry.app.catalog_mirror_request import CopyFlags, new_request
-    from airferry.app.catalog_source import open_catalog_to_mirror, parse_index_filter
+    from airferry.app.catalog_source import WantedCatalog, parse_index_filter
     from airferry.app.mirror_catalog import mirror_catalog
 
-    source, tree, from_dir, private = (options.pop(name) for name in ("source", "tree", "from_dir", "private"))
     older, index_filter, paths = (options.pop(name) for name in ("filter_by_os", "index_filter_by_os", "paths"))
+    private = options.pop("private")
     options.pop("continue_on_error")
     copying = CopyFlags(**{field.name: options.pop(field.name) for field in fields(CopyFlags)})
-    asked = new_request(options.pop("destination"), copying, tree=tree, **options)
-    architecture = parse_index_filter(older or index_filter)
+    source = WantedCatalog(
+        options.pop("source"),
+        options.pop("tree"),
+        options.pop("from_dir"),
+        parse_index_filter(older or index_filter),
+        selection.to_request(),
+        options.pop("base"),
+    )
+    asked = new_request(source, options.pop("destination"), copying, **options)
     async with session(reading, saying, sides, private=private) as (places, narrator):
         if older:
             narrator.warn("Flag --filter-by-os has been deprecated, use --index-filter-by-os instead")
         if paths:
             narrator.warn("--path does nothing here: the image's label says where its catalog is")
-        narrator.phase("reading the catalog")
-        opening = open_catalog_to_mirror(source, places, tree=tree, from_dir=from_dir, architecture=architecture)
-        async with opening as (_, wanted):
-            mirrored = await mirror_catalog(asked, wanted, places, narrator)
+        mirrored = await mirror_catalog(asked, places, narrator)
     print_answer(mirrored.text(), mirrored.to_json(), saying.form)
     for line in mirrored.warnings:
         narrator.warn(line)

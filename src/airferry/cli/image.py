@@ -1,10 +1,11 @@
-"""``airferry image``: mirror, copy, info, extract."""
+"""``airferry image``: mirror, copy, info, extract; prune is in a module of its own."""
 
 from typing import Any
 
 import click
 
 from airferry.cli.command import SETTINGS, OcGroup, finish, run
+from airferry.cli.image_prune import prune
 from airferry.cli.options import FOLDER, OutputOptions, ReadOptions, SideOptions, has_two_sides, reads_registries, says
 from airferry.cli.output import print_answer
 from airferry.cli.release import host_architecture
@@ -14,7 +15,7 @@ from airferry.errors import UsageError
 
 @click.group("image", cls=OcGroup, context_settings=SETTINGS)
 def command() -> None:
-    """Mirror, copy, look at and extract any image."""
+    """Mirror, copy, look at, extract and prune any image."""
 
 
 _FILTER = click.option(
@@ -40,23 +41,32 @@ _COPYING = [
     ),
     click.option("--max-per-registry", type=click.IntRange(1, 64), default=6, show_default=True, help="Workers."),
 ]
+_LIST_FORMAT = click.option(
+    "--list-format",
+    type=click.Choice(["plain", "mapping", "skopeo", "regsync", "hauler"]),
+    help="Format of the lists, where it cannot be told from what they hold.",
+)
+_GAPS = [
+    click.option("--skip-missing", is_flag=True, help="Go on without sources that do not exist (exit 3)."),
+    click.option("--continue-on-error", is_flag=True, help="Go on past every failure (exit 3)."),
+]
 
 
 def _copies(function: Any) -> Any:
-    for option in reversed(_COPYING):
+    for option in reversed([*_GAPS, *_COPYING]):
         function = option(function)
     return function
 
 
 @command.command("mirror")
 @click.argument("mappings", nargs=-1, metavar="SRC DST [DST…] | SRC=DST…")
-@click.option("-f", "--filename", multiple=True, metavar="FILE", help="Mapping file; '-' is stdin.")
+@click.option("-f", "--filename", multiple=True, metavar="FILE", help="List or mapping file; '-' is stdin.")
+@click.option("--to", metavar="DEST", help="Where the images of a list go; fields as in {repository}:{tag} are filled.")
+@_LIST_FORMAT
 @click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
 @click.option("--from-dir", "source_tree", type=FOLDER, help="Folder that file:// names of sources live in.")
 @_FILTER
 @_KEEP_LIST
-@click.option("--skip-missing", is_flag=True, help="Go on without sources that do not exist (exit 3).")
-@click.option("--continue-on-error", is_flag=True, help="Go on past every failure (exit 3).")
 @click.option("--skip-mount", is_flag=True, help="Do not take blobs over from other repositories of a registry.")
 @click.option("--skip-multiple-scopes", is_flag=True, hidden=True, help="Taken for oc's sake; always so.")
 @click.option("--max-registry", type=int, hidden=True, help="Taken for oc's sake.")
@@ -72,17 +82,20 @@ def mirror(**options: Any) -> None:
       airferry image mirror quay.io/org/app:1.2 mirror.example.com:8443/org/app:1.2
       airferry image mirror --from-dir /media/usb "file://openshift/release:4.12.0*" mirror.lan:8443/ocp4/openshift4
       airferry image mirror -f mapping.txt --skip-missing
+      airferry image mirror -f skopeo-sync.yaml --to "mirror.example.com:8443/{registry}/{repository}:{tag}"
     """
     run(_mirror(**options))
 
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
     from airferry.app.copying import CopyOptions
+    from airferry.app.image_lists import ListFiles
     from airferry.app.mirror_images import MirrorImages, mirror_images, parse_filter, tolerance
 
     asked = MirrorImages(
         arguments=options["mappings"],
-        mapping_files=options["filename"],
+        lists=ListFiles(files=options["filename"], form=options["list_format"], to=options["to"]),
+        settles_platforms=bool(options["filter_by_os"]),
         tree=options["tree"],
         source_tree=options["source_tree"],
         platforms=parse_filter(options["filter_by_os"], keep_manifest_list=options["keep_manifest_list"]),
@@ -107,37 +120,43 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
 
 
 @command.command("copy")
-@click.argument("source")
-@click.argument("destination")
+@click.argument("names", nargs=-1, metavar="SOURCE DESTINATION | --list FILE DESTINATION")
+@click.option("--list", "lists", multiple=True, metavar="FILE", help="Copy the images of this list; '-' is stdin.")
+@_LIST_FORMAT
 @click.option("--all", "all_", is_flag=True, hidden=True, help="Taken for skopeo's sake; lists are always whole.")
 @click.option("--preserve-digests", is_flag=True, hidden=True, help="Taken for skopeo's sake; always so.")
 @click.option("--dir", "tree", type=FOLDER, help="Folder that file:// names live in.")
+@_FILTER
+@_KEEP_LIST
 @_copies
 @reads_registries
 @has_two_sides
 @says()
-def copy(source: str, destination: str, **options: Any) -> None:
-    """Copy one image, whole and with its digest, from SOURCE to DESTINATION.
+def copy(names: tuple[str, ...], lists: tuple[str, ...], **options: Any) -> None:
+    """Copy one image, whole and with its digest, from SOURCE to DESTINATION, or all images of a list below it.
 
     \b
     Examples:
       airferry image copy quay.io/org/app:1.2 mirror.example.com:8443/org/app:1.2
       airferry image copy docker://quay.io/org/app:1.2 oci:///tmp/app:1.2
+      airferry image copy --list images.txt mirror.example.com:8443
+      airferry image copy --list hauler.yaml --dir /media/usb "file://{name}:{tag}"
     """
-    if "=" in source or "*" in source:
+    if lists and len(names) != 1:
+        raise UsageError("with --list, image copy takes one destination", hint="see 'airferry image copy --help'")
+    if not lists and len(names) != 2:
+        raise UsageError("image copy takes one source and one destination", hint="see 'airferry image copy --help'")
+    if not lists and ("=" in names[0] or "*" in names[0]):
         raise UsageError("image copy takes one source and one destination", hint="use `airferry image mirror`")
     for name in ("all_", "preserve_digests"):
         options.pop(name)
     run(
         _mirror(
             **options,
-            mappings=(source, destination),
-            filename=(),
+            mappings=() if lists else names,
+            filename=lists,
+            to=names[0] if lists else None,
             source_tree=None,
-            filter_by_os="",
-            keep_manifest_list=False,
-            skip_missing=False,
-            continue_on_error=False,
             skip_mount=False,
         )
     )
@@ -226,3 +245,6 @@ async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) 
     text = "".join(f"{entry.line()}\n" for entry in found.entries) if options["dry_run"] else ""
     document = {"files": [str(entry.name) for entry in found.entries], "notes": list(found.notes)}
     print_answer(text, document, saying.form)
+
+
+command.add_command(prune)

@@ -3,7 +3,7 @@
 Sources: OCI image-spec image-layout.md and annotations.md (``org.opencontainers.image.ref.name``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,6 +80,10 @@ class LayoutIndex:
                 kept.append(entry)
                 listed.add(entry["digest"])
         return self._with(kept)
+
+    def without(self, digests: Set[Digest]) -> "LayoutIndex":
+        """Return an index that lists none of ``digests``, under whatever name."""
+        return self._with([entry for entry in self._raw() if entry["digest"] not in digests])
 
     def _raw(self) -> Iterator[dict[str, Any]]:
         yield from self.fields["manifests"]

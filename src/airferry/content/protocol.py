@@ -130,3 +130,16 @@ class TagPeeking(Protocol):
         A repository that is not there has none.
         """
         ...
+
+
+@runtime_checkable
+class Deleting(Protocol):
+    """A place that lists its repositories, and takes manifests away one by one."""
+
+    async def list_repositories(self) -> tuple[str, ...]:
+        """Return the names of all repositories, sorted."""
+        ...
+
+    async def delete_manifest(self, path: str, digest: Digest) -> bool:
+        """Remove a manifest with all its tags; False when it was not there. Raises DeniedError."""
+        ...

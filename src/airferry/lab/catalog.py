@@ -15,10 +15,10 @@ from airferry.lab.images import BuiltImage, ImageParts, put_image, put_list
 from airferry.lab.layer import File, Layer, Noise
 from airferry.lab.store import LabStore
 from airferry.oci import Digest
+from airferry.openshift.catalog.labels import CONFIGS_LABEL, DEFAULT_CONFIGS
 
 _ARCHITECTURES: Final = ("amd64", "arm64")
 _BASE_BYTES: Final = 16 * 1024
-_CONFIGS_LABEL: Final = "operators.operatorframework.io.index.configs.v1"
 
 
 class PublishedCatalog(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +172,7 @@ class _Build:
             put_image(
                 self.store,
                 path,
-                ImageParts((self._base(path, architecture), configs), {_CONFIGS_LABEL: "/configs"}, architecture),
+                ImageParts((self._base(path, architecture), configs), {CONFIGS_LABEL: DEFAULT_CONFIGS}, architecture),
             )
             for architecture in _ARCHITECTURES
         )

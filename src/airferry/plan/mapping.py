@@ -104,7 +104,7 @@ def _pair(argument: str, source_tree: str, tree: str) -> Mapping:
 
 
 def _mapping(source_text: str, destination_text: str, source_tree: str, tree: str) -> Mapping:
-    source, pattern = _parse_source(source_text, source_tree)
+    source, pattern = split_pattern(source_text, source_tree)
     destination = Reference.parse(destination_text, tree=tree)
     if destination.digest is not None:
         raise UsageError("you must specify a tag for DST or leave it blank to only push by digest")
@@ -115,7 +115,11 @@ def _mapping(source_text: str, destination_text: str, source_tree: str, tree: st
     return Mapping(source, destination, pattern)
 
 
-def _parse_source(text: str, tree: str) -> tuple[Reference, str | None]:
+def split_pattern(text: str, tree: str = ".") -> tuple[Reference, str | None]:
+    """Return the source that ``text`` names, and the pattern over its tags; ``*`` for a repository without a tag.
+
+    Raises UsageError and MalformedError.
+    """
     head, colon, tag = text.rpartition(":")
     if "*" in text:
         if not colon or "/" in tag or "*" in head:

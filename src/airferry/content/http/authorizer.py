@@ -22,6 +22,11 @@ def push_scope(path: str) -> str:
     return f"repository:{path}:pull,push"
 
 
+def delete_scope(path: str) -> str:
+    """Return the scope to read a repository and delete from it (distribution's actions)."""
+    return f"repository:{path}:pull,delete"
+
+
 class Authorizer:
     """The Authorization header of every request to one registry."""
 

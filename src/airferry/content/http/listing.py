@@ -32,29 +32,40 @@ def fallback_tag(subject: Digest) -> str:
 
 async def list_tags(session: RegistrySession, path: str) -> tuple[str, ...]:
     """Return all tags, sorted. A full page without a Link is followed by asking for what comes after its last."""
-    tags: set[str] = set()
-    first = f"/v2/{path}/tags/list?n={_PAGE}"
+    doing = Doing(session.host, path, "list", "tags")
+    return await _list_names(session, f"/v2/{path}/tags/list?n={_PAGE}", "tags", doing, pull_scope(path))
+
+
+async def list_repositories(session: RegistrySession) -> tuple[str, ...]:
+    """Return the names of all repositories, sorted, through all pages; those that these credentials may see.
+
+    Source: distribution's API, "Listing Repositories". Many hosted registries refuse it: DeniedError, NotFoundError, …
+    """
+    doing = Doing(session.host, "", "list its repositories", "")
+    return await _list_names(session, f"/v2/_catalog?n={_PAGE}", "repositories", doing, "registry:catalog:*")
+
+
+async def _list_names(session: RegistrySession, first: str, field: str, doing: Doing, scope: str) -> tuple[str, ...]:
+    names: set[str] = set()
     target: str | None = first
     for _ in range(_MAX_PAGES):
         if target is None:
-            return tuple(sorted(tags))
-        doing = Doing(session.host, path, "list", "tags")
-        call = Call("GET", target, doing, (pull_scope(path),))
-        answer = await session.answer(call, _MAX_PAGE_BYTES)
+            return tuple(sorted(names))
+        answer = await session.answer(Call("GET", target, doing, (scope,)), _MAX_PAGE_BYTES)
         fields = _json(answer.body, doing)
         link = parse_next_link(answer.headers.get("Link", ""))
-        page = fields.get("tags") if isinstance(fields, dict) else None
-        if page is not None and not (isinstance(page, list) and all(isinstance(tag, str) for tag in page)):
-            raise RegistryFailedError(f"{session.host} answered to {doing} with what is no list of tags")
-        fresh = [tag for tag in page or () if tag not in tags]
-        tags.update(fresh)
+        page = fields.get(field) if isinstance(fields, dict) else None
+        if page is not None and not (isinstance(page, list) and all(isinstance(name, str) for name in page)):
+            raise RegistryFailedError(f"{session.host} answered to {doing} with what is no list of {field}")
+        fresh = [name for name in page or () if name not in names]
+        names.update(fresh)
         if link is not None:
             target = _next_page(session, link, doing) if fresh else None
         elif fresh and page is not None and len(page) == _PAGE:
             target = f"{first}&last={quote(page[-1])}"
         else:
             target = None
-    raise RegistryFailedError(f"{session.host} never ends its list of tags of {path}")
+    raise RegistryFailedError(f"{session.host} never ends when asked to {doing}")
 
 
 async def peek_tags(session: RegistrySession, path: str) -> frozenset[str] | None:

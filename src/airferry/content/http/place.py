@@ -3,9 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from airferry.content.errors import NotFoundError
+from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.http import download, listing, upload
-from airferry.content.http.authorizer import pull_scope, push_scope
+from airferry.content.http.authorizer import delete_scope, pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
 from airferry.content.http.questions import Questions
 from airferry.content.http.refusals import NOT_FOUND_HINT, Doing, PartsUnseenError
@@ -22,6 +22,10 @@ from airferry.oci.mediatype import ACCEPT_MANIFESTS, without_parameters
 
 _DIGEST_HEADER: Final = "Docker-Content-Digest"
 _SETTLING_ATTEMPTS: Final = 3
+_DELETE_HINT: Final = (
+    "airferry: registry serve without --no-delete and --read-only; distribution: REGISTRY_STORAGE_DELETE_ENABLED=true; "
+    "Quay: its tags expire, or delete them in its own pages"
+)
 
 
 class RegistryPlace:
@@ -81,6 +85,10 @@ class RegistryPlace:
     async def list_tags(self, path: str) -> tuple[str, ...]:
         """Return every tag of the repository, sorted, through all pages."""
         return await listing.list_tags(self._session, self._api_path(path))
+
+    async def list_repositories(self) -> tuple[str, ...]:
+        """Return the names of all repositories that may be seen; many hosted registries refuse to tell."""
+        return await listing.list_repositories(self._session)
 
     async def peek_tags(self, path: str) -> frozenset[str] | None:
         """Return all tags if one request tells them, else None."""
@@ -149,6 +157,22 @@ class RegistryPlace:
     async def write_tag(self, path: str, tag: str, manifest: Manifest) -> None:
         """Point ``tag`` at ``manifest``."""
         await self._put_manifest(self._api_path(path), tag, manifest)
+
+    async def delete_manifest(self, path: str, digest: Digest) -> bool:
+        """Remove a manifest with all its tags; False when it was not there.
+
+        Raises DeniedError, with what to do, where the registry lets nobody delete. Source: distribution-spec "Deleting
+        Manifests".
+        """
+        path = self._api_path(path)
+        doing = Doing(self._session.host, path, "delete", f"manifest {digest}")
+        target = f"/v2/{path}/manifests/{digest}"
+        expected = frozenset({200, 202, 204, 404, 405})
+        call = Call("DELETE", target, doing, (delete_scope(path),), expected, side=Side.WRITE)
+        answer = await self._session.answer(call)
+        if answer.status == 405:
+            raise DeniedError(f"{self.place} lets nobody {doing}: deleting is turned off there", hint=_DELETE_HINT)
+        return answer.status != 404
 
     async def prove_login(self, path: str = "") -> LoginOutcome:
         """Prove the credential for this registry, or raise UnauthorizedError; for ``login`` and ``secret check``."""

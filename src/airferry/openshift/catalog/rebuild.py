@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from airferry.errors import MalformedError, UnsupportedError
 from airferry.oci import Descriptor, Digest, Manifest, mediatype
+from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEFAULT_CONFIGS
 from airferry.openshift.catalog.layer import Layer, LayerPlan
 
-CONFIGS_LABEL: Final = "operators.operatorframework.io.index.configs.v1"
-DATABASE_LABEL: Final = "operators.operatorframework.io.index.database.v1"
 BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
 SOURCE_LABEL: Final = "airferry.catalog.source"
 """The digest of the catalog image that the documents were taken from."""
@@ -51,14 +50,16 @@ class Below:
         """Where this image keeps documents and opm's cache, and that both are to be hidden."""
         labels = self.settings.get("Labels")
         configs = labels.get(CONFIGS_LABEL) if isinstance(labels, dict) else None
-        return LayerPlan(configs if isinstance(configs, str) else "/configs", cache_folder(self.command), on_top=True)
+        return LayerPlan(
+            configs if isinstance(configs, str) else DEFAULT_CONFIGS, cache_folder(self.command), on_top=True
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is said in a built image: ``labels`` besides that of the folder; ``created`` None keeps that below."""
 
-    configs: str = "/configs"
+    configs: str = DEFAULT_CONFIGS
     labels: Mapping[str, str] = field(default_factory=dict)
     created: str | None = None
 

@@ -33,6 +33,11 @@ class Selected:
     warnings: tuple[Finding, ...] = ()
     whole: bool = False
 
+    @property
+    def left_out(self) -> tuple[Finding, ...]:
+        """What was wanted, as all of a catalog is, and would have spoiled the rest."""
+        return tuple(finding for finding in self.warnings if finding.code is FindingCode.LEFT_OUT)
+
 
 def select_catalog(catalog: Catalog, wanted: Wanted) -> Selected:
     """Return what ``wanted`` means in ``catalog``.

@@ -1,0 +1,111 @@
+"""What a registry holds, as pruning wants to know it: tags, manifests, and what is attached to them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from airferry.content.errors import NotFoundError
+from airferry.content.protocol import ContentSource
+from airferry.errors import UnsupportedError
+from airferry.oci import Digest, Manifest, Repository
+from airferry.plan.pruning import Shelf
+from airferry.survey.crew import work_through
+
+
+class Listing(ContentSource, Protocol):
+    """A place that can tell which repositories it has."""
+
+    async def list_repositories(self) -> tuple[str, ...]:
+        """Return the names of all repositories, sorted."""
+        ...
+
+
+@dataclass(slots=True)
+class _Found:
+    tags: dict[str, Digest] = field(default_factory=dict)
+    manifests: dict[Digest, Manifest] = field(default_factory=dict)
+    opaque: set[Digest] = field(default_factory=set)
+    asked: set[Digest] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """A repository to list, a tag to resolve, or a manifest to read with what is attached to it."""
+
+    path: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+
+async def registry_shelves(
+    paths: Iterable[str],
+    source: Listing,
+    named: Mapping[str, Iterable[Digest]],
+    *,
+    workers: int = 16,
+    on_read: Callable[[], None] = lambda: None,
+) -> tuple[Shelf, ...]:
+    """Return the repositories ``paths``. Images without a tag are seen where ``named`` has them, by repository.
+
+    Raises whatever a registry answers that leaves doubt about what an image needs. What is gone meanwhile is gone.
+    """
+    found = {path: _Found() for path in paths}
+
+    async def look(errand: _Errand) -> Iterable[_Errand]:
+        here = found[errand.path]
+        try:
+            if errand.digest is not None:
+                more = await _read(errand.path, errand.digest, here, source)
+                on_read()
+                return [_Errand(errand.path, digest=digest) for digest in more]
+            if errand.tag is not None:
+                digest = here.tags[errand.tag] = await source.resolve_tag(errand.path, errand.tag)
+                return _new(errand.path, [digest], here)
+            return [_Errand(errand.path, tag=tag) for tag in await source.list_tags(errand.path)]
+        except NotFoundError:
+            return ()
+
+    known = [errand for path, here in found.items() for errand in _new(path, named.get(path, ()), here)]
+    await work_through([*map(_Errand, found), *known], look, workers=workers)
+    return tuple(
+        Shelf(Repository(source.place, path), here.tags, here.manifests, here.opaque) for path, here in found.items()
+    )
+
+
+async def tags_now(path: str, source: ContentSource, *, workers: int = 16) -> dict[str, Digest]:
+    """Return what every tag of a repository points at; nothing, when it is gone."""
+    found: dict[str, Digest] = {}
+
+    async def look(tag: str) -> tuple[str, ...]:
+        with suppress(NotFoundError):
+            found[tag] = await source.resolve_tag(path, tag)
+        return ()
+
+    try:
+        tags = await source.list_tags(path)
+    except NotFoundError:
+        return found
+    await work_through(tags, look, workers=workers)
+    return found
+
+
+def _new(path: str, digests: Iterable[Digest], here: _Found) -> list[_Errand]:
+    new = [digest for digest in dict.fromkeys(digests) if digest not in here.asked]
+    here.asked.update(new)
+    return [_Errand(path, digest=digest) for digest in new]
+
+
+async def _read(path: str, digest: Digest, here: _Found, source: ContentSource) -> list[Digest]:
+    """Read a manifest, and return what it leads to that was not asked for yet."""
+    try:
+        manifest = await source.read_manifest(path, digest)
+    except UnsupportedError:
+        here.opaque.add(digest)
+        return []
+    here.manifests[digest] = manifest
+    attached = await source.list_referrers(path, digest)
+    leads = dict.fromkeys(descriptor.digest for descriptor in (*manifest.children, *attached))
+    new = [found for found in leads if found not in here.asked]
+    here.asked.update(new)
+    return new

@@ -1,0 +1,84 @@
+"""Deleting from a registry whose tags move meanwhile."""
+
+import pytest
+
+from airferry.content.errors import DeniedError
+from airferry.oci import Digest
+from airferry.plan.pruning import RepositoryRemoval, Shelf, plan_removal
+from airferry.transfer.deleting import delete_manifests
+from plan.test_pruning import APPS, shelf
+from plan.worlds import blob_of, image_of, list_of
+
+KEPT, *OTHERS = (image_of(blob_of(number)) for number in range(130))
+LIST = list_of(OTHERS[0], OTHERS[1])
+
+
+class Registry:
+    """Deletes what it is told to, and lets somebody move a tag after so many deletes."""
+
+    def __init__(
+        self, here: Shelf, moves_after: int = -1, moves_to: Digest | None = None, refuses: bool = False
+    ) -> None:
+        self.tags = dict(here.tags)
+        self.deleted: list[Digest] = []
+        self._moves_after = moves_after
+        self._moves_to = moves_to
+        self._refuses = refuses
+
+    async def list_repositories(self) -> tuple[str, ...]:
+        return (APPS.path,)
+
+    async def delete_manifest(self, path: str, digest: Digest) -> bool:
+        if self._refuses:
+            raise DeniedError("deleting is turned off")
+        self.deleted.append(digest)
+        return True
+
+    async def tags_now(self) -> dict[str, Digest]:
+        if self._moves_to is not None and len(self.deleted) >= self._moves_after:
+            self.tags["prod"] = self._moves_to
+        return self.tags
+
+
+def planned() -> tuple[Shelf, RepositoryRemoval]:
+    here = shelf(APPS, {"kept": KEPT, "list": LIST, **{f"t{n}": image for n, image in enumerate(OTHERS)}})
+    (removal,) = plan_removal([here], {APPS: {KEPT.digest}}).repositories
+    return here, removal
+
+
+async def run(here: Shelf, removal: RepositoryRemoval, registry: Registry) -> RepositoryRemoval:
+    return await delete_manifests(removal, here, registry, registry.tags_now, lambda: None)
+
+
+async def test_all_goes_in_the_order_planned() -> None:
+    here, removal = planned()
+    registry = Registry(here)
+    assert await run(here, removal, registry) == removal
+    assert registry.deleted == [manifest.digest for manifest in removal.manifests]
+    assert registry.deleted.index(LIST.digest) < registry.deleted.index(OTHERS[0].digest)
+
+
+async def test_what_a_tag_moved_to_before_the_first_delete_stays_with_its_children() -> None:
+    here, removal = planned()
+    registry = Registry(here, 0, LIST.digest)
+    done = await run(here, removal, registry)
+    spared = {LIST.digest, OTHERS[0].digest, OTHERS[1].digest}
+    assert not spared & set(registry.deleted)
+    assert set(registry.deleted) == {manifest.digest for manifest in removal.manifests} - spared
+    assert {digest for _, digest in done.tags} == set(registry.deleted)
+
+
+async def test_tags_are_looked_at_again_while_much_is_deleted() -> None:
+    here, removal = planned()
+    last = removal.manifests[-1].digest
+    registry = Registry(here, 60, last)
+    await run(here, removal, registry)
+    assert last not in registry.deleted and len(registry.deleted) == len(removal.manifests) - 1
+
+
+async def test_a_registry_that_refuses_stops_it_at_the_first() -> None:
+    here, removal = planned()
+    registry = Registry(here, refuses=True)
+    with pytest.raises(DeniedError):
+        await run(here, removal, registry)
+    assert registry.deleted == []
