@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from airferry.plan.nesting import flattened_path
 from failures.stage import airferry
 
 from .world import OurRegistry
@@ -61,3 +62,20 @@ def test_the_answer_tells_the_names_that_were_asked_for(tmp_path: Path) -> None:
         copy = ("image", "copy", f"oci://{LAYOUT}@{LIST}", f"{target}:1", "--insecure")
         run = airferry(*copy, "--max-nested-paths", "2", "-o", "json").done()
         assert json.loads(run.out)["renamed"] == {target: f"{registry.host}/a/b-c"}
+
+
+@pytest.mark.usefixtures("home")
+def test_pruning_by_the_same_list_keeps_the_names_that_were_made(tmp_path: Path) -> None:
+    with OurRegistry(tmp_path / "registry", use_tls=False, use_auth=False) as registry:
+        mapping = tmp_path / "mapping.txt"
+        lines = [f"oci://{LAYOUT}@{LIST}={registry.host}/apps/{path}:1\n" for path in DEEP]
+        mapping.write_text("".join(lines))
+        airferry("image", "mirror", "-f", mapping, "--max-nested-paths", "2", "--insecure").done()
+        prune = ("image", "prune", f"{registry.host}/apps", "--insecure", "--confirm", "--empty-repositories")
+        mapping.write_text("".join(lines[:2]))
+        airferry(*prune, "--keep-list", mapping, "--max-nested-paths", "2").done()
+        held = {
+            path: airferry("image", "info", f"{registry.host}/{path}:1", "--insecure", "--show-multiarch").code
+            for path in (flattened_path(f"apps/{deep}", 2) for deep in DEEP)
+        }
+        assert list(held.values()) == [0, 0, 1]
