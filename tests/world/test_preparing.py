@@ -78,6 +78,7 @@ class TestQuay:
         lines = file.read_text().splitlines()
         assert [line for line in lines if "/api/v1/organization/" in line] == lines[1:]
         assert '{"name": "ocp4"}' in lines[1]
+        assert f"http://{quay.host}/api/v1/organization/" in lines[1]
         assert '{"name": "olm"}' in lines[2]
         assert "secret" not in file.read_text()
         assert quay.lines("PUT", "PATCH") == []
@@ -414,6 +415,7 @@ class TestProbing:
         run = airferry("registry", "probe", f"{quay.host}/ocp4/app", "--insecure", *ann)
         assert run.code == 1
         assert "organization ocp4: missing" in run.out
+        assert "make it with: curl" in run.out
 
     @pytest.mark.parametrize("target", ["", "/", "ubi9", "https://", "h/UPPER", "h:port/x"])
     def test_what_names_no_registry_is_refused(self, target: str) -> None:

@@ -163,7 +163,7 @@ async def _tell_kind(facts: DestinationFacts, known: KnownRegistry, needs: Needs
         sighting = await tell_kind(registry.questions())
         known.kind, known.evidence = sighting.kind, sighting.evidence
         known.seen_at = time.time() if sighting.complete else 0.0
-    facts.kind, facts.evidence = known.kind, known.evidence
+    facts.kind, facts.evidence, facts.base = known.kind, known.evidence, await registry.questions().base()
     facts.can = {**known_of(facts.kind), **known.answers(depth(needs.deepest()))}
 
 

@@ -12,12 +12,13 @@ from airferry.plan.destination import Can, Capability, RegistryKind
 class DestinationFacts:
     """What one registry is and can, and what of its namespaces is there, was made, or is not there.
 
-    ``absent`` gives the reason for each namespace that has to be made by somebody else, and ``commands`` what would
-    make it. ``refusals`` are the reasons not to begin a copy. ``left`` is what trying out could not take back;
-    ``trouble`` is why it could not be asked to the end.
+    ``base`` is scheme and host of its API. ``absent`` gives the reason for each namespace that has to be made by
+    somebody else, and ``commands`` what would make it. ``refusals`` are the reasons not to begin a copy. ``left`` is
+    what trying out could not take back; ``trouble`` is why it could not be asked to the end.
     """
 
     host: str
+    base: str = ""
     kind: RegistryKind = RegistryKind.UNKNOWN
     evidence: str = ""
     can: dict[Capability, Can] = field(default_factory=dict)
@@ -44,7 +45,8 @@ class DestinationFacts:
         lines += [f"  {word} {name}: there" for name in self.present]
         lines += [f"  {word} {name}: made" for name in self.made]
         lines += [f"  {word} {name}: will be made" for name in self.to_make]
-        lines += [f"  {word} {name}: missing, {reason}" for name, reason in self.absent.items()]
+        lines += [f"  {word} {name}: missing, or closed to us: {reason}" for name, reason in self.absent.items()]
+        lines += [f"  make it with: {command}" for command in self.commands]
         lines += [f"  not asked to the end: {self.trouble.message}"] if self.trouble else []
         lines += [f"  left behind: {item}" for item in self.left]
         return lines
@@ -52,7 +54,7 @@ class DestinationFacts:
     def notable_lines(self) -> list[str]:
         """Return the lines that somebody who copies wants to see: nothing where there is nothing to do or to know."""
         notable = self.to_make or self.made or self.absent or self.left or Can.NO in self.can.values()
-        return self.lines() + [f"  make it with: {command}" for command in self.commands] if notable else []
+        return self.lines() if notable else []
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as a JSON object with stable keys."""

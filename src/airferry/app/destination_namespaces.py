@@ -12,7 +12,7 @@ from airferry.survey.namespaces import look_for_namespaces
 from airferry.transfer.new_namespaces import make_namespace
 from airferry.transfer.rehearsing import may_push, may_read
 
-_NO_PROOF = "and no credentials were given that its API takes"
+_NO_PROOF = "no credentials were given that its API takes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def refuse_absent(facts: DestinationFacts, state_folder: Path, *, is_rehearsal: 
     if not facts.absent:
         return
     names = tuple(facts.absent)
-    facts.commands = commands(facts.kind, facts.host, names)
+    facts.commands = commands(facts.kind, facts.base, names)
     hint = f"make them in {facts.host}, and let the user who pushes write there"
     if facts.kind is RegistryKind.QUAY:
         hint += "; or give an OAuth token with --quay-token-file, and airferry makes them"

@@ -5,6 +5,7 @@ import time
 from airferry.app.destination_check import given_proof, try_all
 from airferry.app.destination_facts import DestinationFacts
 from airferry.app.destination_namespaces import NamespaceWork, push_into, see_to_namespaces
+from airferry.app.destination_refusals import refuse_absent
 from airferry.app.known_registries import load_known
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
@@ -25,7 +26,7 @@ async def probe_registry(target: str, places: Places, narrator: Narrator) -> Des
     registry = places.target_registry(host)
     narrator.phase("asking the registry")
     sighting = await tell_kind(registry.questions())
-    facts = DestinationFacts(host, sighting.kind, sighting.evidence)
+    facts = DestinationFacts(host, await registry.questions().base(), sighting.kind, sighting.evidence)
     facts.can = {**dict.fromkeys(Capability, Can.UNKNOWN), **known_of(sighting.kind)}
     if sighting.kind is RegistryKind.QUAY:
         facts.can[Capability.SPARSE] = await asks_for_sparse_lists(registry.questions())
@@ -42,6 +43,7 @@ async def probe_registry(target: str, places: Places, narrator: Narrator) -> Des
         if not facts.absent:
             pushable = await push_into(facts, known, needs, registry)
             await try_all(facts, needs, registry, frozenset(Capability) - {Capability.NESTED})
+    refuse_absent(facts, places.settings.state_folder, is_rehearsal=True)
     known.note(facts.can, pushable, parts, now=time.time())
     known.save()
     narrator.done()

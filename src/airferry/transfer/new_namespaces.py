@@ -54,18 +54,18 @@ async def _is_there(kind: RegistryKind, name: str, heard: Heard, questions: Ques
     return again is not None and again.status == 200 and again.fields.get("name") == name
 
 
-def commands(kind: RegistryKind, host: str, names: tuple[str, ...]) -> list[str]:
+def commands(kind: RegistryKind, base: str, names: tuple[str, ...]) -> list[str]:
     """Return a command of curl for each namespace, that takes its secret from the environment, not from a list."""
     if kind is RegistryKind.QUAY:
         return [
             f'curl -fsS -X POST -H "Authorization: Bearer $QUAY_TOKEN" -H "Content-Type: application/json" '
-            f"-d {shlex.quote(_name_document('name', name))} https://{host}/api/v1/organization/"
+            f"-d {shlex.quote(_name_document('name', name))} {base}/api/v1/organization/"
             for name in names
         ]
     if kind is RegistryKind.HARBOR:
         return [
             f'curl -fsS -X POST -u "$HARBOR_USER:$HARBOR_PASSWORD" -H "Content-Type: application/json" '
-            f"-d {shlex.quote(_name_document('project_name', name))} https://{host}/api/v2.0/projects"
+            f"-d {shlex.quote(_name_document('project_name', name))} {base}/api/v2.0/projects"
             for name in names
         ]
     if kind is RegistryKind.OPENSHIFT:

@@ -62,6 +62,11 @@ class Questions:
     def __init__(self, session: RegistrySession) -> None:
         self._session = session
 
+    async def base(self) -> str:
+        """Return scheme and host of the registry. Raises what the first contact does."""
+        await self._meet()
+        return self._session.base
+
     async def greeting(self) -> Heard:
         """Return what ``/v2/`` answered at the first contact, to nobody in particular.
 
