@@ -40,7 +40,7 @@ def test_all_commands_of_this_version_are_there() -> None:
         "verify",
         *(f"catalog {name}" for name in ("list", "check", "mirror", "build", "cache")),
         *(f"samples {name}" for name in ("list", "mirror", "config")),
-        *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit")),
+        *(f"registry {name}" for name in ("init", "serve", "reload", "status", "unit", "probe")),
         *(f"cluster {name}" for name in ("registries-conf", "lint", "drain", "explain")),
         *(f"media {name}" for name in ("info", "verify", "serve")),
         *(f"cluster {name}" for name in ("install-config", "mirror-sets", "trust")),

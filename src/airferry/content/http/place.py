@@ -7,7 +7,9 @@ from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.http import download, listing, upload
 from airferry.content.http.authorizer import delete_scope, pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
+from airferry.content.http.questions import Questions
 from airferry.content.http.refusals import NOT_FOUND_HINT, Doing, PartsUnseenError
+from airferry.content.http.rehearsal import Rehearsal
 from airferry.content.http.retry import Tries
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import Answer
@@ -183,6 +185,14 @@ class RegistryPlace:
     async def prove_login(self, path: str = "") -> LoginOutcome:
         """Prove the credential for this registry, or raise UnauthorizedError; for ``login`` and ``secret check``."""
         return await prove_login(self._session, path)
+
+    def questions(self) -> Questions:
+        """Return the way to ask about the registry itself rather than about an image."""
+        return Questions(self._session)
+
+    def rehearsal(self, path: str) -> Rehearsal:
+        """Return the way to try out what the registry lets us write into repository ``path``."""
+        return Rehearsal(self._session, self._api_path(path))
 
     async def close(self) -> None:
         """Nothing of its own to give back: connections belong to :class:`HttpContent`."""

@@ -19,7 +19,8 @@ class HttpSettings:
     401, a manifest that is served as of another type; without, both are taken as they are.
     ``max_per_host`` bounds concurrent requests to a host; fewer are used while it throttles.
     ``idle_timeout_s`` is the longest time without a byte of progress; there is no limit on a whole transfer.
-    ``commit_timeout_s`` is how long a registry may think after the last byte of a blob.
+    ``commit_timeout_s`` is how long a registry may think after the last byte of a blob, ``question_timeout_s`` how
+    long a question about the registry itself may take altogether.
     """
 
     credentials: CredentialSource = field(default_factory=NoCredentials)
@@ -33,6 +34,7 @@ class HttpSettings:
     connect_timeout_s: float = 15.0
     idle_timeout_s: float = DEFAULT_IDLE_TIMEOUT_S
     commit_timeout_s: float = 600.0
+    question_timeout_s: float = 10.0
     small_blob_bytes: int = 1024 * 1024
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     user_agent: str = "airferry"
