@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,10 @@ def attached_to(subject: Digest, number: int) -> Manifest:
 def shelf(repository: Repository, tags: dict[str, Manifest], *others: Manifest, **more: object) -> Shelf:
     manifests = {manifest.digest: manifest for manifest in (*tags.values(), *others)}
     return Shelf(repository, {tag: made.digest for tag, made in tags.items()}, manifests, **more)  # type: ignore[arg-type]
+
+
+def with_tag(here: Shelf, tag: str, digest: Digest) -> Shelf:
+    return replace(here, tags={**here.tags, tag: digest})
 
 
 def sig(manifest: Manifest, suffix: str = ".sig") -> str:
@@ -122,11 +127,13 @@ class TestReach:
     def test_what_a_tag_moved_to_meanwhile_is_spared(self) -> None:
         here = shelf(APPS, {"list": LIST, "old": OLD, "new": NEW}, CHILD)
         (one,) = plan_removal([here], {APPS: {NEW.digest}}).repositories
-        assert spare_what_moved(one, here, here.tags) == one
-        moved = spare_what_moved(one, here, {**here.tags, "prod": LIST.digest})
+        assert spare_what_moved(one, here, here) == one
+        moved = spare_what_moved(one, here, with_tag(here, "prod", LIST.digest))
         assert not moved.manifests and not moved.tags
-        elsewhere = spare_what_moved(one, here, {**here.tags, "old": NEW.digest})
+        elsewhere = spare_what_moved(one, here, with_tag(here, "old", NEW.digest))
         assert ("old", OLD.digest) not in elsewhere.tags and OLD.digest in ids(elsewhere)
+        unknown = replace(with_tag(here, "prod", NEW.digest), opaque={NEW.digest})
+        assert spare_what_moved(one, here, unknown).is_empty
 
 
 def ids(removal: RepositoryRemoval) -> set[Digest]:
@@ -281,7 +288,7 @@ def test_what_any_tag_points_at_by_then_is_spared(world: tuple[Shelf, frozenset[
     if not removal.repositories or not here.manifests:
         return
     digest = data.draw(st.sampled_from(sorted(here.manifests)))
-    safe = spare_what_moved(removal.repositories[0], here, {**here.tags, "moved": digest})
+    safe = spare_what_moved(removal.repositories[0], here, with_tag(here, "moved", digest))
     assert not ids(safe) & reached(here, {digest})
     assert ids(safe) <= ids(removal.repositories[0])
 

@@ -20,7 +20,7 @@ from airferry.oci import Digest, Place, PlaceKind, Repository
 from airferry.oci.reference import is_host, is_repository_path, refuse_userinfo
 from airferry.plan.pruning import Removal, RepositoryRemoval, Shelf, plan_removal
 from airferry.plan.wanted_sets import WantedSet, all_but, under_shallow_names, wanted_digests, wanted_list, wanted_name
-from airferry.survey.registry_shelves import registry_shelves, tags_now
+from airferry.survey.registry_shelves import look_again, registry_shelves
 from airferry.transfer.deleting import delete_manifests
 
 logger = logging.getLogger(__name__)
@@ -272,7 +272,7 @@ async def _remove(removal: Removal, shelves: tuple[Shelf, ...], places: Places, 
 
 
 async def _remove_one(one: RepositoryRemoval, shelf: Shelf, places: Places, narrator: Narrator) -> RepositoryRemoval:
-    place, path = one.repository.place, one.repository.path
+    place = one.repository.place
 
     def advance() -> None:
         narrator.advance(steps=1)
@@ -284,7 +284,7 @@ async def _remove_one(one: RepositoryRemoval, shelf: Shelf, places: Places, narr
             await asyncio.to_thread(prune_layout, Path(place.address), one, advance)
         case PlaceKind.REGISTRY:
             registry = places.registry(place.address)
-            return await delete_manifests(one, shelf, registry, lambda: tags_now(path, registry), advance)
+            return await delete_manifests(one, shelf, registry, lambda: look_again(shelf, registry), advance)
     return one
 
 

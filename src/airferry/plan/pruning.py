@@ -5,6 +5,7 @@ dies with it. A tag that points at what stays, stays: to take it away would free
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -135,19 +136,22 @@ def plan_removal(
     return Removal(going, freed_bytes(going, shelves), tuple(untouched))
 
 
-def spare_what_moved(removal: RepositoryRemoval, shelf: Shelf, tags_now: Mapping[str, Digest]) -> RepositoryRemoval:
-    """Return what may still go when the tags are as in ``tags_now``: they may have moved since ``shelf`` was seen.
+def spare_what_moved(removal: RepositoryRemoval, shelf: Shelf, now: Shelf) -> RepositoryRemoval:
+    """Return what may still go when the repository is as ``now``: tags may have moved since ``shelf`` was seen.
 
-    What a tag points at that did not point there, or is none of those that go, stays with all that it leads to. A tag
-    that points elsewhere by now is left alone.
+    ``now`` has every manifest of ``shelf``, besides what its tags have come to lead to. What a tag points at that did
+    not point there, or is none of those that go, stays with all that it leads to. A tag that points elsewhere by now
+    is left alone. Nothing goes where something new came whose needs are not known.
     """
+    if now.opaque:
+        return RepositoryRemoval(removal.repository, kept_manifests=removal.kept_manifests)
     known = set(removal.tags)
-    roots = [digest for tag, digest in tags_now.items() if (tag, digest) not in known]
-    kept = kept_of(replace(shelf, tags={**shelf.tags, **tags_now}), roots)
-    needed = _needed(shelf, kept)
+    roots = [digest for tag, digest in now.tags.items() if (tag, digest) not in known]
+    kept = kept_of(replace(now, tags={**shelf.tags, **now.tags}), roots)
+    needed = _needed(now, kept)
     return replace(
         removal,
-        tags=tuple((tag, digest) for tag, digest in removal.tags if tags_now.get(tag) == digest and digest not in kept),
+        tags=tuple((tag, digest) for tag, digest in removal.tags if now.tags.get(tag) == digest and digest not in kept),
         manifests=tuple(manifest for manifest in removal.manifests if manifest.digest not in kept),
         blobs=tuple(digest for digest in removal.blobs if digest not in needed),
     )
@@ -225,20 +229,31 @@ def _attachments(shelf: Shelf) -> dict[Digest, list[Digest]]:
     for digest, manifest in shelf.manifests.items():
         if manifest.subject is not None:
             found.setdefault(manifest.subject.digest, []).append(digest)
-    for tag, digest in shelf.tags.items():
-        if is_attachment_tag(tag):
-            for subject in _subjects(tag, shelf):
-                found.setdefault(subject, []).append(digest)
+    tags = {tag: digest for tag, digest in shelf.tags.items() if is_attachment_tag(tag)}
+    known = _known(shelf) if tags else []
+    for tag, digest in tags.items():
+        for subject in _subjects(tag, known):
+            found.setdefault(subject, []).append(digest)
     return found
 
 
-def _subjects(tag: str, shelf: Shelf) -> Iterator[Digest]:
-    """Yield the images that ``tag`` is of. The tag of a long digest is cut off, so it may be of several."""
+def _known(shelf: Shelf) -> list[Digest]:
+    """Return every image that a repository knows of, sorted.
+
+    One that is missing, or a child that was left out of a list, may have its signature there all the same.
+    """
+    listed = (child.digest for manifest in shelf.manifests.values() for child in manifest.children)
+    return sorted({*shelf.manifests, *shelf.tags.values(), *listed})
+
+
+def _subjects(tag: str, known: Sequence[Digest]) -> Iterator[Digest]:
+    """Yield the images of ``known`` (sorted) that ``tag`` is of: several, where the digest in it is cut off."""
     algorithm, _, rest = tag.partition("-")
     text = f"{algorithm}:{rest.partition('.')[0]}"
-    # An image that is missing, or a child that was left out of a list, may have its signature here all the same.
-    listed = (child.digest for manifest in shelf.manifests.values() for child in manifest.children)
-    return (digest for digest in {*shelf.manifests, *shelf.tags.values(), *listed} if digest.startswith(text))
+    for index in range(bisect_left(known, text), len(known)):
+        if not known[index].startswith(text):
+            return
+        yield known[index]
 
 
 def _reasons(shelf: Shelf, going: Mapping[Digest, Manifest]) -> dict[Digest, str]:

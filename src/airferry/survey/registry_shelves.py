@@ -1,8 +1,7 @@
 """What a registry holds, as pruning wants to know it: tags, manifests, and what is attached to them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from airferry.content.errors import NotFoundError
@@ -51,7 +50,31 @@ async def registry_shelves(
     Raises whatever a registry answers that leaves doubt about what an image needs. What is gone meanwhile is gone.
     """
     found = {path: _Found() for path in paths}
+    known = [errand for path, here in found.items() for errand in _new(path, named.get(path, ()), here)]
+    await _look([*map(_Errand, found), *known], found, source, workers, on_read)
+    return tuple(
+        Shelf(Repository(source.place, path), here.tags, here.manifests, here.opaque) for path, here in found.items()
+    )
 
+
+async def look_again(shelf: Shelf, source: ContentSource, *, workers: int = 16) -> Shelf:
+    """Return a repository with the tags that it has by now, none when it is gone.
+
+    Only manifests that ``shelf`` does not have are read, with all that they lead to.
+    """
+    path = shelf.repository.path
+    here = _Found(manifests=dict(shelf.manifests), asked={*shelf.manifests, *shelf.opaque}, opaque={*shelf.opaque})
+    await _look([_Errand(path)], {path: here}, source, workers, lambda: None)
+    return replace(shelf, tags=here.tags, manifests=here.manifests, opaque=here.opaque)
+
+
+async def _look(
+    errands: Iterable[_Errand],
+    found: Mapping[str, _Found],
+    source: ContentSource,
+    workers: int,
+    on_read: Callable[[], None],
+) -> None:
     async def look(errand: _Errand) -> Iterable[_Errand]:
         here = found[errand.path]
         try:
@@ -66,28 +89,7 @@ async def registry_shelves(
         except NotFoundError:
             return ()
 
-    known = [errand for path, here in found.items() for errand in _new(path, named.get(path, ()), here)]
-    await work_through([*map(_Errand, found), *known], look, workers=workers)
-    return tuple(
-        Shelf(Repository(source.place, path), here.tags, here.manifests, here.opaque) for path, here in found.items()
-    )
-
-
-async def tags_now(path: str, source: ContentSource, *, workers: int = 16) -> dict[str, Digest]:
-    """Return what every tag of a repository points at; nothing, when it is gone."""
-    found: dict[str, Digest] = {}
-
-    async def look(tag: str) -> tuple[str, ...]:
-        with suppress(NotFoundError):
-            found[tag] = await source.resolve_tag(path, tag)
-        return ()
-
-    try:
-        tags = await source.list_tags(path)
-    except NotFoundError:
-        return found
-    await work_through(tags, look, workers=workers)
-    return found
+    await work_through(errands, look, workers=workers)
 
 
 def _new(path: str, digests: Iterable[Digest], here: _Found) -> list[_Errand]:

@@ -1,6 +1,6 @@
 """Taking away from a registry what a removal names, while others may move its tags."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from airferry.content.protocol import Deleting
@@ -10,12 +10,12 @@ from airferry.plan.pruning import RepositoryRemoval, Shelf, spare_what_moved
 _LOOK_AGAIN_AFTER = 50
 """So many manifests are deleted between two looks at the tags of a repository."""
 
-TagsNow = Callable[[], Awaitable[Mapping[str, Digest]]]
-"""Returns what every tag of the repository points at."""
+LookAgain = Callable[[], Awaitable[Shelf]]
+"""Returns the repository as it is by now: its tags, and the manifests known before with those that came since."""
 
 
 async def delete_manifests(
-    removal: RepositoryRemoval, shelf: Shelf, registry: Deleting, tags_now: TagsNow, on_removed: Callable[[], None]
+    removal: RepositoryRemoval, shelf: Shelf, registry: Deleting, look_again: LookAgain, on_removed: Callable[[], None]
 ) -> RepositoryRemoval:
     """Delete the manifests of ``removal`` by digest, which takes their tags along, and return what really went.
 
@@ -26,7 +26,7 @@ async def delete_manifests(
     gone: set[Digest] = set()
     while waiting:
         batch, waiting = waiting[:_LOOK_AGAIN_AFTER], waiting[_LOOK_AGAIN_AFTER:]
-        safe = spare_what_moved(replace(removal, manifests=tuple(batch)), shelf, await tags_now())
+        safe = spare_what_moved(replace(removal, manifests=tuple(batch)), shelf, await look_again())
         for manifest in safe.manifests:
             await registry.delete_manifest(removal.repository.path, manifest.digest)
             gone.add(manifest.digest)
