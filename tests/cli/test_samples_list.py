@@ -40,6 +40,15 @@ def test_a_table_shows_aliases_architectures_and_whose_a_stream_is(samples: Samp
     assert f"6 streams, 28 tags, {IMAGES} images to mirror; 2 streams are left out" in lines
 
 
+def test_what_no_copy_can_serve_is_told_below_the_table(tmp_path: Path) -> None:
+    file = tmp_path / "streams.json"
+    file.write_text(a_list(a_stream("ruby", {"1": "quay.io/a/b:1", "2": "library/ruby"})))
+    run = airferry("samples", "list", file).done()
+    assert "1 streams, 2 tags, 1 images to mirror\ncannot be mirrored: ruby:2: no registry host" in run.out
+    (told,) = as_json(airferry("samples", "list", file, "-o", "json"))["notMirrored"]
+    assert told["name"] == "ruby:2" and "no registry host" in told["reason"]
+
+
 def test_streams_of_another_architecture_and_of_all(samples: SamplesWorld) -> None:
     reach = ("--registries-conf", samples.rules, samples.release.pullspec)
     other = as_json(airferry("samples", "list", *reach, "--arch", "arm64", "-o", "json"))

@@ -41,13 +41,14 @@ class ListedSamples:
         return "".join(f"{image}\n" for image in self.copies.images)
 
     def text(self) -> str:
-        """Return a table of tags, and a line with what is in it."""
+        """Return a table of tags, a line with what is in it, and a line for each tag that no copy can serve."""
         heads = ("STREAM", "TAG", "IMAGE", "ARCHITECTURE", "BELONGS TO")
         rows: list[tuple[str, ...]] = [(*heads, "SIZE") if self.total_bytes is not None else heads]
         rows += [self._row(item) for item in self.tags]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "".join(f"{line}\n" for line in (*lines, "", self._counts()))
+        troubles = [f"cannot be mirrored: {trouble.name}: {trouble.reason}" for trouble in self.copies.troubles]
+        return "".join(f"{line}\n" for line in (*lines, "", self._counts(), *troubles))
 
     def to_json(self) -> dict[str, Any]:
         """Return the streams as a JSON object with stable keys."""
@@ -67,6 +68,7 @@ class ListedSamples:
                 for (name, architecture), items in by_stream.items()
             ],
             "images": list(self.copies.images),
+            "notMirrored": [{"name": item.name, "reason": item.reason} for item in self.copies.troubles],
             "totalBytes": self.total_bytes,
         }
 

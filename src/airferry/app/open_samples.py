@@ -177,7 +177,7 @@ def _read_folder(folder: Path, where: str, *, of_operator: bool = False) -> list
         # An image may hold links to anywhere; only what is in the folder itself is read.
         if not file.is_file() or not file.resolve().is_relative_to(root):
             continue
-        found += parse_streams(read_text_file(file), f"{where}/{relative}")
+        found += parse_streams(read_text_file(file), f"{where}/{relative}", is_one_of_many=True)
     return found
 
 

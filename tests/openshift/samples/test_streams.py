@@ -178,6 +178,18 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ["ImageStream r: tags is not a list"],
     ),
     "a tag without a name": (json.dumps(a_stream({"from": {}})), ["ImageStream ruby, spec.tags[0] has no name"]),
+    "a tag whose name YAML takes for a number": (
+        "kind: ImageStream\napiVersion: v1\nmetadata: {name: r}\nspec: {tags: [{name: 1.10}]}",
+        ["spec.tags[0].name is not text but 1.1"],
+    ),
+    "a pull spec with a password": (
+        json.dumps(a_stream(an_image("1", "user:s3cret@quay.io/a/b:1"))),
+        ["spec.tags[0].from.name: credentials in a reference are not accepted"],
+    ),
+    "a pull spec with a password in the ConfigMap": (
+        '{"kind": "ConfigMap", "metadata": {"name": "imagestreamtag-to-image"}, "data": {"a_1": "u:s3cret@q.io/a/b"}}',
+        ["data.a_1: credentials in a reference are not accepted"],
+    ),
     "a tag that is none": (json.dumps(a_stream(an_image("a b", "x"))), ["spec.tags[0]: 'a b' cannot be"]),
     "a tag twice": (json.dumps(a_stream(an_image("1", "x"), an_image("1", "y"))), ["has the tag 1 twice"]),
     "an unknown kind of image": (
@@ -197,6 +209,19 @@ def test_a_broken_file_is_named_and_the_place_in_it(text: str, words: list[str])
         parse_streams(text, "f.json")
     for word in words:
         assert word in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    text = json.dumps(a_stream(an_image("1", "quay.io/a/b:1")))
+    assert parse_streams(f"\ufeff{text}", "f.json") == parse_streams(text, "f.json")
+
+
+@pytest.mark.parametrize("text", ["variables: {}\ndata: []", "[1]", '{"name": "a package of npm"}', ""])
+def test_what_is_no_object_of_a_cluster_is_passed_over_in_a_folder_of_files(text: str) -> None:
+    assert parse_streams(text, "f.yaml", is_one_of_many=True) == ()
+    with pytest.raises(MalformedError):
+        parse_streams('{"metadata": {"name": "half a stream"}}', "f.json", is_one_of_many=True)
 
 
 def test_deep_nesting_is_refused() -> None:

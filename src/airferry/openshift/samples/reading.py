@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from airferry.errors import MalformedError
-from airferry.oci.reference import is_repository_path, is_tag
+from airferry.oci.descriptor import shortened
+from airferry.oci.reference import is_repository_path, is_tag, refuse_userinfo
 from airferry.openshift.documents import read_documents
 from airferry.openshift.samples.streams import Stream, StreamTag
 
@@ -25,19 +26,26 @@ Below it, each file in a folder whose name ends in ``imagestreams`` holds one st
 ARCHITECTURES: Final = ("x86_64", "aarch64", "ppc64le", "s390x")
 _MOST_CHARACTERS: Final = 64 * 1024 * 1024
 _LISTS: Final = ("List", "ImageStreamList")
+_OF_OBJECTS: Final = frozenset({"apiVersion", "kind", "metadata"})
 _API_VERSIONS: Final = ("image.openshift.io/v1", "v1")
 
 
-def parse_streams(text: str, file: str) -> tuple[Stream, ...]:
+def parse_streams(text: str, file: str, *, is_one_of_many: bool = False) -> tuple[Stream, ...]:
     """Return the streams of a file: an ImageStream, a List of them, the ConfigMap, or several documents of these.
 
-    Templates and other objects that stand beside streams in such files are passed over. Raises MalformedError.
+    Templates and other objects that stand beside streams in such files are passed over; where the file
+    ``is_one_of_many`` of a folder, so is what is no object of a cluster at all. Raises MalformedError.
     """
     architecture = architecture_of(file)
     found: list[Stream] = []
-    for where, document in _documents(text, file):
-        found += _streams(document, where, architecture)
+    for where, document in _documents(text.removeprefix("\ufeff"), file):
+        if not is_one_of_many or _is_object(document):
+            found += _streams(document, where, architecture)
     return tuple(found)
+
+
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict) and not _OF_OBJECTS.isdisjoint(document)
 
 
 def is_stream_file(name: str) -> bool:
@@ -115,7 +123,7 @@ def _stream(document: Mapping[str, Any], where: str, architecture: str | None) -
         name,
         tags,
         architecture,
-        _text(spec, "dockerImageRepository", f"{where}, spec") if repository else None,
+        _image(spec, "dockerImageRepository", f"{where}, spec") if repository else None,
         None if label is None else label == "true",
         where,
     )
@@ -132,7 +140,7 @@ def _tag(item: Any, where: str) -> StreamTag:
         return StreamTag(name, oddity="it names no image: what it is comes from outside, by a push")
     if not isinstance(origin, dict):
         raise MalformedError(f"{where}.from is not an object")
-    target = _text(origin, "name", f"{where}.from")
+    target = _image(origin, "name", f"{where}.from")
     match origin.get("kind"):
         case "DockerImage":
             return StreamTag(name, image=target)
@@ -159,9 +167,8 @@ def _from_config_map(document: Mapping[str, Any], where: str) -> list[Stream]:
         stream, underscore, tag = str(key).partition("_")
         if not underscore or not is_repository_path(stream) or not is_tag(tag):
             raise MalformedError(f"{where}, data: the key {key!r} is not STREAM_TAG")
-        if not isinstance(image, str) or not image:
-            raise MalformedError(f"{where}, data.{key} names no image")
-        tags.setdefault(stream, []).append(StreamTag(tag, image=_printable(image, f"{where}, data.{key}")))
+        found = _image({key: image}, key, f"{where}, data")
+        tags.setdefault(stream, []).append(StreamTag(tag, image=found))
     return [
         Stream(stream, tuple(found), file=f"{where}, data.{stream}_{found[0].name}") for stream, found in tags.items()
     ]
@@ -187,9 +194,21 @@ def _list(document: Mapping[str, Any], field: str, where: str) -> list[Any]:
 
 def _text(document: Mapping[str, Any], field: str, where: str) -> str:
     value = document.get(field)
-    if not isinstance(value, str) or not value:
+    if value is None or value == "":
         raise MalformedError(f"{where} has no {field}")
+    if not isinstance(value, str):
+        raise MalformedError(f"{where}.{field} is not text but {shortened(value)}", hint="in YAML write it in quotes")
     return _printable(value, f"{where}.{field}")
+
+
+def _image(document: Mapping[str, Any], field: str, where: str) -> str:
+    """Return a pull spec, which is shown wherever its tag is: it must not hold a password."""
+    text = _text(document, field, where)
+    try:
+        refuse_userinfo(text)
+    except MalformedError as error:
+        raise MalformedError(f"{where}.{field}: {error.message}", hint=error.hint) from None
+    return text
 
 
 def _printable(text: str, where: str) -> str:
