@@ -1,5 +1,6 @@
 """What people type and files hold, written wrongly: a clear message, exit code 1, and nothing is written."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -84,6 +85,30 @@ def test_mapping_files_that_say_nothing_or_cannot_be_read(tmp_path: Path) -> Non
     airferry("image", "mirror", "-f", file).refused("usage", f"{file} cannot be read: it is not text")
     file.write_text("quay.io/a/b:1=quay.io/c/d:1\nquay.io/e/f:1=quay.io/c/d:1\n")
     airferry("image", "mirror", "-f", file).refused("usage", "each destination tag may only be specified once")
+
+
+READ_FROM_STDIN = {
+    "a list of images": ("image", "copy", "--list", "-", "mirror.lan:5000"),
+    "a mapping": ("image", "mirror", "-f", "-"),
+    "image streams": ("samples", "list", "-"),
+    "objects of a cluster": ("cluster", "registries-conf", "-"),
+}
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("words", READ_FROM_STDIN.values(), ids=READ_FROM_STDIN.keys())
+def test_bytes_on_stdin_that_are_no_text(words: tuple[str, ...], errors: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfeq\x00"), "utf-8", errors))
+    airferry(*words).refused("usage", "on stdin cannot be read: it is not text", hint="UTF-8")
+    monkeypatch.setattr("sys.stdin", None)
+    airferry(*words).refused("usage", "there is no stdin")
+
+
+def test_a_reference_without_end_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text(100_000 * "x")
+    run = airferry("image", "copy", "--list", file, "mirror.lan:5000").refused("malformed", "100000 characters")
+    assert len(run.err) < 1000
 
 
 AUTH_FILES: dict[str, tuple[bytes, str]] = {

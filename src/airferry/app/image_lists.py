@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airferry.app.places import Places
-from airferry.app.text_files import read_text_file
+from airferry.app.text_files import read_standard_input, read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import PlaceKind, Reference, Repository
@@ -75,7 +74,7 @@ async def read_lists(
 async def read_list_text(name: str) -> str:
     """Return what the file ``name``, or stdin for ``-``, holds. Raises UsageError."""
     if name == "-":
-        return await asyncio.to_thread(sys.stdin.read)
+        return await asyncio.to_thread(read_standard_input, "the list")
     return await asyncio.to_thread(read_text_file, Path(name), "the mapping file")
 
 

@@ -1,13 +1,12 @@
 """What a cluster's nodes will have, from files: cluster objects, install-config.yaml, a node's own registries.conf."""
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airferry.app.generated_files import write_files
-from airferry.app.text_files import read_text_file
+from airferry.app.text_files import read_standard_input, read_text_file
 from airferry.content.registries_conf import is_registries_conf, read_node_registries
 from airferry.errors import MalformedError, UsageError
 from airferry.openshift.cluster.cluster_objects import LOOKED_FOR, ClusterObjects, join_objects, parse_cluster_objects
@@ -75,7 +74,7 @@ def load_node_rules(files: Sequence[Path], *, release_repository: str = RELEASE_
 
 
 def _read_objects(file: Path) -> ClusterObjects:
-    text = sys.stdin.read() if file == STDIN else read_text_file(file)
+    text = read_standard_input("the list of objects") if file == STDIN else read_text_file(file)
     return parse_cluster_objects(text, "stdin" if file == STDIN else str(file))
 
 

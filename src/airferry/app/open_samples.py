@@ -1,7 +1,6 @@
 """Open a source of image streams: a release, a folder, a file, stdin, or the record on a disk."""
 
 import asyncio
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from airferry.app.places import Places
 from airferry.app.release_image import choose_child, components_repository, parse_release, read_release
 from airferry.app.release_records import ImageOnDisk, refuse_unverified
 from airferry.app.samples_records import SamplesRecord, read_samples_record
-from airferry.app.text_files import read_text_file
+from airferry.app.text_files import read_standard_input, read_text_file
 from airferry.content.errors import NotFoundError
 from airferry.content.unpack_select import PathMapping
 from airferry.content.unpack_tree import ExtractOptions, extract_tree
@@ -97,7 +96,8 @@ async def _from_record(asked: SamplesSource) -> OpenedSamples:
 
 async def _read(asked: SamplesSource, places: Places) -> Inventory:
     if asked.text == "-":
-        return _inventory(parse_streams(await asyncio.to_thread(_read_stdin), "stdin"), "stdin")
+        text = await asyncio.to_thread(read_standard_input, "the list of image streams")
+        return _inventory(parse_streams(text, "stdin"), "stdin")
     named = _named_path(asked.text)
     if named is None:
         return await _from_release(asked, places)
@@ -105,13 +105,6 @@ async def _read(asked: SamplesSource, places: Places) -> Inventory:
         return _inventory(await asyncio.to_thread(_read_folder, named, str(named)), str(named))
     text = await asyncio.to_thread(read_text_file, named, "the list of image streams")
     return _inventory(parse_streams(text, str(named)), str(named))
-
-
-def _read_stdin() -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise UsageError("stdin cannot be read: it is not text") from None
 
 
 def _named_path(text: str) -> Path | None:

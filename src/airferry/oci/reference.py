@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from airferry.errors import MalformedError, UnsupportedError
+from airferry.oci.descriptor import shortened
 from airferry.oci.digest import Digest
 
 _PATH_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -26,6 +27,9 @@ _HOST: Final = re.compile(
 )
 _USER_END: Final = re.compile(r"@(?!sha(?:256|512):)")
 _MAX_NAME: Final = 255
+_MAX_REFERENCE: Final = 1024
+"""No registry has longer ones: host, name, tag and digest are all bounded."""
+
 _MAX_HOST: Final = 253 + len(":65535")
 """A name in the DNS has at most 253 characters (RFC 1035)."""
 
@@ -185,6 +189,8 @@ def _split(text: str, whole: str) -> tuple[str, str | None, Digest | None]:
 
 
 def _parse_registry(text: str, whole: str) -> Reference:
+    if len(text) > _MAX_REFERENCE:
+        raise MalformedError(f"not a reference: {shortened(whole)}, which has {len(whole)} characters")
     host, slash, rest = text.partition("/")
     if not slash and _looks_like_host_alone(host):
         raise MalformedError(f"no repository in {whole!r}", hint="write HOST/REPOSITORY:TAG")
