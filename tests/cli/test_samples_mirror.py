@@ -175,3 +175,18 @@ def test_destinations_that_are_none_are_refused(samples: SamplesWorld, tmp_path:
         run = to(nowhere, "--select", "redis", "--to-manifests", tmp_path / "files")
         run.refused("unreachable", nowhere)
     assert not (tmp_path / "files").exists()
+
+
+def test_pruning_says_that_recorded_samples_would_go_and_their_mapping_keeps_them(
+    samples: SamplesWorld, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    samples.to_disk(disk, "--select", "redis").done()
+    samples.to_disk(disk, "--select", "golang").done()
+    prune = ("image", "prune", "--dir", disk, "file://", "--empty-repositories")
+    run = airferry(*prune, "--keep", "file://rhel9/redis-7").done()
+    assert "warning: 6 of the 7 images of samples that the disk records go" in run.err
+    assert "--keep-list" in run.err
+    golang = ("--keep-list", disk / "manifests" / "samples" / "mapping.txt")
+    kept = airferry(*prune, *golang, "--keep", "file://rh*redis*").done()
+    assert "would free 0B" in kept.out and "warning" not in kept.err

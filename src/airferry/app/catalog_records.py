@@ -63,14 +63,19 @@ async def read_catalog_record(disk: Path, path: str, digest: Digest) -> CatalogR
     return None if document is None else _parse(document)
 
 
+async def read_catalog_records(disk: Path) -> list[CatalogRecord]:
+    """Return what ``disk`` remembers of every catalog. Raises MalformedError."""
+    records = Records(disk)
+    documents = [await records.read(name) for name in await records.names(_FOLDER)]
+    return [record for record in map(_parse, documents) if record is not None]
+
+
 async def find_catalog(disk: Path, named: str) -> str:
     """Return the ``file://`` name of the catalog that has the name ``named`` at its source.
 
     Raises NotFoundError, and UsageError when it was mirrored to ``disk`` under several names.
     """
-    records = Records(disk)
-    documents = [await records.read(name) for name in await records.names(_FOLDER)]
-    known = [record for record in map(_parse, documents) if record is not None]
+    known = await read_catalog_records(disk)
     # A tag that moved has several records; the disk's own tag says which of them is meant.
     names = sorted({f"file://{record.path}:{record.tag}" for record in known if record.named == named})
     if not names:

@@ -10,6 +10,7 @@ from pathlib import Path
 from airferry.app.image_lists import ListFiles, read_lists
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
+from airferry.app.prune_records import gone_releases, recorded_losses
 from airferry.app.prune_report import PruneReport, really_removed
 from airferry.app.release_records import ReleaseRecord, forget_record, require_records
 from airferry.content.errors import DeniedError, NotFoundError, RegistryFailedError, UnauthorizedError
@@ -80,8 +81,10 @@ async def prune_images(asked: PruneImages, places: Places, narrator: Narrator) -
         lain_in = {path for record in dropped for path in record.repositories}
         may_empty = {shelf.repository for shelf in seen.shelves if asked.may_empty or shelf.repository.path in lain_in}
         removal = plan_removal(seen.shelves, wanted, may_empty=may_empty)
+        for text in await recorded_losses(scope.place, removal):
+            narrator.warn(text)
         done = await _remove(removal, seen.shelves, places, narrator) if asked.confirm else removal
-        gone = _gone_releases(dropped, done, seen.shelves)
+        gone = gone_releases(dropped, done, seen.shelves)
         if asked.confirm:
             for record in gone:
                 # Last, so that a release that was copied unverified is known as such as long as any of it is there.
@@ -95,8 +98,8 @@ async def prune_images(asked: PruneImages, places: Places, narrator: Narrator) -
         is_exact=is_disk or seen.is_all,
         at_once=is_disk,
         wanted=tuple(found.name for found in sets),
-        kept_manifests=sum(len(shelf.manifests) for shelf in seen.shelves) - len(_manifests_of(done)),
-        spared=tuple(sorted(_manifests_of(removal) - _manifests_of(done))),
+        kept_manifests=sum(len(shelf.manifests) for shelf in seen.shelves) - len(done.manifests),
+        spared=tuple(sorted(removal.manifests - done.manifests)),
         dropped_releases=tuple(record.version for record in gone),
     )
 
@@ -286,14 +289,3 @@ async def _remove_one(one: RepositoryRemoval, shelf: Shelf, places: Places, narr
             registry = places.registry(place.address)
             return await delete_manifests(one, shelf, registry, lambda: look_again(shelf, registry), advance)
     return one
-
-
-def _gone_releases(dropped: Iterable[ReleaseRecord], done: Removal, shelves: Iterable[Shelf]) -> list[ReleaseRecord]:
-    """Return the dropped releases whose image is nowhere any more."""
-    gone = _manifests_of(done)
-    left = {digest for shelf in shelves for digest in shelf.manifests if (shelf.repository, digest) not in gone}
-    return [record for record in dropped if record.digest not in left]
-
-
-def _manifests_of(removal: Removal) -> set[tuple[Repository, Digest]]:
-    return {(one.repository, manifest.digest) for one in removal.repositories for manifest in one.manifests}

@@ -10,8 +10,9 @@ from airferry.media import Records
 from airferry.oci import Digest
 from airferry.openshift.samples.streams import Belonging, Inventory, Stream, StreamTag, make_inventory
 
-_NAME = "samples/streams"
-_NAME_BELOW = "samples/at"
+_FOLDER = "samples"
+_NAME = f"{_FOLDER}/streams"
+_NAME_BELOW = f"{_FOLDER}/at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ async def read_samples_record(disk: Path, prefix: str = "") -> SamplesRecord | N
             f"the record {records.path(_name(prefix))} cannot be read",
             hint="mirror the samples to the disk again; what is there is not fetched twice",
         ) from error
+
+
+async def read_samples_records(disk: Path) -> list[SamplesRecord]:
+    """Return what ``disk`` remembers about samples, below every prefix. Raises MalformedError."""
+    names = await Records(disk).names(_FOLDER)
+    prefixes = [name.removeprefix(_NAME_BELOW).removeprefix("/") for name in names if name != _NAME]
+    found = [await read_samples_record(disk, prefix) for prefix in ("", *prefixes)]
+    return [record for record in found if record is not None]
 
 
 async def write_samples_record(disk: Path, prefix: str, record: SamplesRecord, *, private: bool) -> None:

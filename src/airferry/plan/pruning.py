@@ -83,6 +83,11 @@ class Removal:
     freed_bytes: int
     untouched: tuple[tuple[Repository, str], ...] = ()
 
+    @property
+    def manifests(self) -> frozenset[tuple[Repository, Digest]]:
+        """Every manifest that goes, each with its repository."""
+        return frozenset((one.repository, manifest.digest) for one in self.repositories for manifest in one.manifests)
+
 
 def pinned(shelf: Shelf) -> frozenset[Digest]:
     """Return the images that have a pin: a tag that begins with :data:`PIN`."""
