@@ -158,6 +158,12 @@ class TestRegistry:
             run.refused("denied", "deleting is turned off", hint="--no-delete")
             assert tags(registry, "apps/web") == ["box", "two", "v1"]
 
+    def test_without_credentials_it_says_where_they_belong(self, world: World) -> None:
+        flags = ("--certificate-authority", world.mirror.authority, "-a", "/dev/null")
+        run = airferry("image", "prune", world.mirror.host, "--keep", f"{world.mirror.host}/x", *flags)
+        run.refused("unauthorized", "list its repositories", hint=f"airferry login {world.mirror.host}")
+        assert "name the repositories" in run.err
+
 
 def blob_sizes(registry: OurRegistry, repository: str, target: str) -> dict[str, int]:
     """Return the sizes of a list, its images and their blobs."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from airferry.errors import UsageError
 from airferry.oci import Descriptor, Digest, Manifest, Place, PlaceKind, Repository, mediatype
 from airferry.plan.lists import Template, parse_list
+from airferry.plan.nesting import flattened_path
 from airferry.plan.pruning import (
     PIN,
     Removal,
@@ -22,7 +23,7 @@ from airferry.plan.pruning import (
     plan_removal,
     spare_what_moved,
 )
-from airferry.plan.wanted_sets import all_but, wanted_digests, wanted_list, wanted_name
+from airferry.plan.wanted_sets import all_but, under_shallow_names, wanted_digests, wanted_list, wanted_name
 
 from .worlds import blob_of, image_of, list_of
 
@@ -358,6 +359,23 @@ class TestWanted:
         template = Template.parse(to) if to else None
         found = wanted_list("list", parse_list("list", text, has_destination=True), template)
         assert found.of(self.HERE) == expected
+
+    def test_a_repository_is_compared_with_no_entry_but_its_own(self) -> None:
+        text = "".join(f"quay.io/org/app{number}:1\n" for number in range(500))
+        found = wanted_list("list", parse_list("list", text, has_destination=True), Template.parse("mirror.lan:8443"))
+        assert {entry.path for entry in found.entries} == {f"org/app{number}" for number in range(500)}
+        here = shelf(Repository(MIRROR, "org/app7"), {"1": NEW, "2": OLD})
+        assert found.of(here) == {NEW.digest} and found.may_be_in(here.repository)
+        assert not found.may_be_in(Repository(MIRROR, "org/other"))
+
+    @pytest.mark.parametrize("dashes", [1, 3, 16, 17, 40])
+    def test_a_listed_image_is_known_by_its_joined_name_however_many_dashes_it_has(self, dashes: int) -> None:
+        path = "org/" + "-".join(["a"] * dashes) + "/b-c"
+        list_ = parse_list("list", f"quay.io/{path}:1\n", has_destination=True)
+        found = under_shallow_names(wanted_list("list", list_, Template.parse("mirror.lan:8443")), 2)
+        here = shelf(Repository(MIRROR, flattened_path(path, 2)), {"1": NEW, "2": OLD})
+        assert found.of(here) == {NEW.digest} and found.may_be_in(here.repository)
+        assert [entry.of(here) for entry in found.entries] == [{NEW.digest}]
 
     def test_digests_are_wanted_wherever_they_are(self) -> None:
         found = wanted_digests("release", frozenset({OLD.digest, CHILD.digest, Digest.of(b"not here")}))

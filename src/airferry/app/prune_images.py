@@ -225,7 +225,10 @@ async def _look_at_registry(scope: _Scope, sets: Sequence[WantedSet], places: Pl
     except _NO_CATALOG as error:
         paths = tuple(sorted(path for path in scope.paths if path))
         if len(paths) != len(scope.paths):
-            raise type(error)(error.message, hint="name the repositories: HOST/PATH HOST/PATH …") from error
+            instead = "name the repositories: HOST/PATH HOST/PATH …"
+            # With credentials it may list them after all.
+            hint = f"{error.hint}; or {instead}" if isinstance(error, UnauthorizedError) else instead
+            raise type(error)(error.message, hint=hint) from error
         narrator.warn(f"{error.message}; only {', '.join(paths)} are looked at, and nothing below them")
         every = ()
     named: dict[str, set[Digest]] = {
@@ -255,8 +258,11 @@ def _wanted(sets: Sequence[WantedSet], shelves: Sequence[Shelf]) -> dict[Reposit
 
 def _idle_entries(sets: Iterable[WantedSet], shelves: Sequence[Shelf]) -> Iterator[str]:
     """Yield a warning for each list with entries that keep nothing: they may be spelled wrong."""
+    by_path: dict[str | None, list[Shelf]] = {None: list(shelves)}
+    for shelf in shelves:
+        by_path.setdefault(shelf.repository.path, []).append(shelf)
     for found in sets:
-        idle = [entry for entry in found.entries if not any(entry.of(shelf) for shelf in shelves)]
+        idle = [entry for entry in found.entries if not any(map(entry.of, by_path.get(entry.path, ())))]
         if idle:
             count = f"{len(idle)} of {len(found.entries)} entries"
             yield f"{found.name}: {count} name nothing that is there: {idle[0].name}"

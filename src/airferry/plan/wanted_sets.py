@@ -1,8 +1,9 @@
 """What is wanted in a place, said by names, lists and digests: each says which images of a repository it means."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from airferry.errors import UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
@@ -23,7 +24,7 @@ class WantedSet:
 
     ``of`` returns its images in a repository by what that holds. ``digests`` are named by digest, in any repository
     that ``may_be_in`` says yes to; a registry has to be asked for them, since it does not list what has no tag.
-    ``entries`` are those of a list.
+    ``entries`` are those of a list. ``path`` is that of the only repository it can be in, None where there may be more.
     """
 
     name: str
@@ -31,6 +32,7 @@ class WantedSet:
     may_be_in: Callable[[Repository], bool]
     digests: frozenset[Digest] = frozenset()
     entries: tuple["WantedSet", ...] = ()
+    path: str | None = None
 
 
 def wanted_name(text: str, place: Place) -> WantedSet:
@@ -101,10 +103,18 @@ def wanted_list(name: str, listed: ImageList, template: Template | None, *, tree
         *(_registry(wish) for wish in listed.registries),
         *(_mapping(mapping) for mapping in listed.mappings),
     ]
+    # Thousands of entries are not asked about each of thousands of repositories.
+    by_path: dict[str | None, list[WantedSet]] = {}
+    for part in parts:
+        by_path.setdefault(part.path, []).append(part)
+
+    def about(repository: Repository) -> Iterator[WantedSet]:
+        return chain(by_path.get(repository.path, ()), by_path.get(None, ()))
+
     return WantedSet(
         name,
-        lambda shelf: frozenset[Digest]().union(*(part.of(shelf) for part in parts)),
-        lambda repository: any(part.may_be_in(repository) for part in parts),
+        lambda shelf: frozenset[Digest]().union(*(part.of(shelf) for part in about(shelf.repository))),
+        lambda repository: any(part.may_be_in(repository) for part in about(repository)),
         frozenset[Digest]().union(*(part.digests for part in parts)),
         tuple(parts),
     )
@@ -117,21 +127,29 @@ def under_shallow_names(wanted: WantedSet, most_parts: int | None) -> WantedSet:
     """
     if most_parts is None:
         return wanted
+    known: dict[str, set[str]] = {}
+    for entry in (wanted, *wanted.entries):
+        if entry.path is not None:
+            known.setdefault(flattened_path(entry.path, most_parts), set()).add(entry.path)
+
+    def meant_by(repository: Repository) -> tuple[Repository, ...]:
+        if repository.place.kind is not PlaceKind.REGISTRY:
+            return (repository,)
+        found = unflattened(repository.path)
+        back = {found} if found is not None and flattened_path(found, most_parts) == repository.path else set()
+        # The way back is not found for every name; that to it is.
+        paths = {repository.path, *back, *known.get(repository.path, ())}
+        return tuple(Repository(repository.place, path) for path in sorted(paths))
+
     return replace(
         wanted,
         of=lambda shelf: frozenset[Digest]().union(
-            *(wanted.of(replace(shelf, repository=one)) for one in _meant_by(shelf.repository, most_parts))
+            *(wanted.of(replace(shelf, repository=one)) for one in meant_by(shelf.repository))
         ),
-        may_be_in=lambda repository: any(wanted.may_be_in(one) for one in _meant_by(repository, most_parts)),
+        may_be_in=lambda repository: any(wanted.may_be_in(one) for one in meant_by(repository)),
         entries=tuple(under_shallow_names(entry, most_parts) for entry in wanted.entries),
+        path=None,
     )
-
-
-def _meant_by(repository: Repository, most_parts: int) -> tuple[Repository, ...]:
-    deep = unflattened(repository.path) if repository.place.kind is PlaceKind.REGISTRY else None
-    if deep is None or flattened_path(deep, most_parts) != repository.path:
-        return (repository,)
-    return (repository, Repository(repository.place, deep))
 
 
 def _within(text: str, place: Place) -> str:
@@ -209,10 +227,11 @@ def _in_repository(
         found = {digest for tag, digest in shelf.tags.items() if is_wanted(tag)}
         return frozenset(found | (digests & shelf.manifests.keys()))
 
-    return WantedSet(name, of, lambda other: _is_same(other, repository), digests)
+    return WantedSet(name, of, lambda other: _is_same(other, repository), digests, path=repository.path)
 
 
 def _is_same(one: Repository, other: Repository) -> bool:
     """A folder may be written with or without a slash at its end."""
-    folders = (repository.place.address.rstrip("/") for repository in (one, other))
-    return one.path == other.path and one.place.kind == other.place.kind and len(set(folders)) == 1
+    if one.path != other.path or one.place.kind is not other.place.kind:
+        return False
+    return one.place.address.rstrip("/") == other.place.address.rstrip("/")
