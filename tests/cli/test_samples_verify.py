@@ -28,6 +28,20 @@ def test_every_import_of_the_generated_config_is_answered(samples: SamplesWorld,
     assert "  yes             16\n" in verify(samples, configured, "--platform", "linux/amd64", "--deep").done().out
 
 
+def test_the_record_of_a_disk_tells_what_is_imported(samples: SamplesWorld, loaded: Path, configured: Path) -> None:
+    of_disk = ("--samples-dir", loaded, "--platform", "linux/amd64")
+    run = verify(samples, configured, *of_disk, source="file://").done()
+    assert run.out.startswith("16 images, 16 of them samples\n")
+    file = configured / "samples-config.yaml"
+    file.write_text(file.read_text().replace(f"{samples.mirror.host}'", f"{samples.mirror.host}/elsewhere'"))
+    fix = no_of(verify(samples, configured, *of_disk, "-o", "json", source="file://"))["redis:6-el8"]["fix"]
+    assert fix.startswith(
+        f"airferry samples mirror --refresh --from-dir {loaded} file:// {samples.mirror.host}/elsewhere"
+    )
+    verify(samples, configured, source="file://").refused("usage", "samples on a disk", hint="--samples-dir")
+    airferry("verify", "--samples-dir", loaded).refused("usage", "--samples-dir is for --samples")
+
+
 def test_mirror_rules_do_not_help_an_import(samples: SamplesWorld, configured: Path) -> None:
     file = configured / "samples-config.yaml"
     file.write_text(file.read_text().replace(samples.mirror.host, "registry.samples.invalid"))

@@ -82,7 +82,10 @@ async def open_samples(asked: SamplesSource, places: Places) -> OpenedSamples:
 
 async def _from_record(asked: SamplesSource) -> OpenedSamples:
     if asked.disk is None:
-        raise UsageError(f"{asked.text} names samples on a disk", hint="name the disk with --from-dir FOLDER")
+        raise UsageError(
+            f"{asked.text} names samples on a disk",
+            hint="name the disk with --from-dir FOLDER, for verify with --samples-dir",
+        )
     prefix = asked.prefix
     record = await read_samples_record(asked.disk, prefix)
     if record is None:

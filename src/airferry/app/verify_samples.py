@@ -30,10 +30,16 @@ NO_IMAGE = "no-image"
 
 @dataclass(frozen=True, slots=True)
 class SamplesWish:
-    """Which samples: where the streams are read, and the file with the operator's Config."""
+    """Which samples: where the streams are read, the file with the operator's Config, and the disk of the source."""
 
     source: str
     config: Path | None
+    disk: Path | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The source as ``samples mirror`` takes it."""
+        return (self.source,) if self.disk is None else ("--from-dir", str(self.disk), self.source)
 
 
 async def verify_samples(
@@ -56,7 +62,7 @@ async def verify_samples(
         )
     config = parse_config(read_text_file(wish.config), str(wish.config))
     narrator.phase("reading image streams")
-    source = SamplesSource(text=wish.source, architecture=config.architecture or architecture)
+    source = SamplesSource(text=wish.source, disk=wish.disk, architecture=config.architecture or architecture)
     async with Places(Settings(), readers=content, rules=rules_for_reading(nodes.rules)) as places:
         opened = await open_samples(source, places)
     wanted = imports(opened.inventory, config)
@@ -66,7 +72,7 @@ async def verify_samples(
     images = [(item.reference, None) for item in asked if item.reference is not None]
     found = await probe_all(probe, images, lambda: narrator.advance(steps=1))
     answers = dict(zip(asked, found, strict=True))
-    return tuple(_judged(item, answers.get(item), config, wish.source) for item in wanted)
+    return tuple(_judged(item, answers.get(item), config, wish.words) for item in wanted)
 
 
 def _opener(content: HttpContent) -> OpenPlace:
@@ -76,7 +82,7 @@ def _opener(content: HttpContent) -> OpenPlace:
     return open_place
 
 
-def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig, source: str) -> Judgement:
+def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig, source: tuple[str, ...]) -> Judgement:
     wanted = Wanted(item.name, item.shown, WantedKind.SAMPLE)
     skip = f"add {item.stream} to skippedImagestreams; `airferry samples config` does"
     if findings is None:
@@ -91,7 +97,7 @@ def _judged(item: Import, findings: PullFindings | None, config: OperatorConfig,
         reason = f"the operator imports it from {place} whatever its samplesRegistry is; {judgement.reason}"
         return replace(judgement, code=NOT_REWRITTEN, reason=reason, fix=skip)
     failure = findings.attempts[-1].failures[0]
-    words = (source, config.samples_registry, f"--select=stream={item.stream}")
+    words = (*source, config.samples_registry, f"--select=stream={item.stream}")
     mirror = f"airferry samples mirror --refresh {shlex.join(words)}"
     fix = _fix(failure.trouble, str(item.shown.repository.place), mirror, skip) or judgement.fix
     return replace(judgement, code=str(failure.trouble), reason=failure.message, fix=fix)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 )
 @click.option("--installer", type=FILE, help="Check that this openshift-install belongs to the release.")
 @click.option("--samples", metavar="SOURCE", help="Image streams that will be imported, as `samples list` takes them.")
+@click.option("--samples-dir", type=FOLDER, help="Disk that a --samples of file://, or a bare version, is read from.")
 @click.option("--samples-config", type=FILE, help="The samples operator's Config, with its samplesRegistry.")
 @click.option("--deep", is_flag=True, help="Fetch and hash every layer instead of asking whether it is there.")
 @click.option("--junit", type=FILE, help="Write the answer as JUnit XML, too.")
@@ -83,7 +84,7 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
         check_junit(junit)
     nodes = NodeFiles(**{field.name: flags.pop(field.name) for field in fields(NodeFiles)})
     flags["catalogs"] = new_wish(flags["catalogs"], flags.pop("packages"), flags["from_dir"])
-    samples = _samples(flags.pop("samples"), flags.pop("samples_config"))
+    samples = _samples(flags.pop("samples"), flags.pop("samples_config"), flags.pop("samples_dir"))
     asked = VerifyRequest(
         nodes=nodes,
         architecture=flags.pop("arch"),
@@ -102,11 +103,12 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
     finish(report.exit_code)
 
 
-def _samples(source: str | None, config: Path | None) -> "SamplesWish | None":
+def _samples(source: str | None, config: Path | None, disk: Path | None) -> "SamplesWish | None":
     from airferry.app.verify_samples import SamplesWish
 
     if source is None:
-        if config is not None:
-            raise UsageError("--samples-config is for --samples", hint="name the streams: --samples SOURCE")
+        if config is not None or disk is not None:
+            option = "--samples-config" if config is not None else "--samples-dir"
+            raise UsageError(f"{option} is for --samples", hint="name the streams: --samples SOURCE")
         return None
-    return SamplesWish(source, config)
+    return SamplesWish(source, config, disk)
