@@ -124,7 +124,7 @@ def test_two_images_for_one_name_are_refused_with_both(lab: OurRegistry, listed)
 def test_what_is_missing_stops_it_or_is_in_the_ledger(lab: OurRegistry, listed) -> None:
     text = "HOST/lab/app:v1.0.0\nHOST/lab/app:v9*\nHOST/lab/nope:1\n"
     listed(text, "missing").refused("not-found", "line 2: none of the 5 tags")
-    run = listed(text, "missing", "--skip-missing").left_gaps("line 2", "lab/nope:1", "2 of 2 images")
+    run = listed(text, "missing", "--skip-missing").left_gaps("line 2", "lab/nope:1", "2 of 3 images")
     assert tags(lab, "missing/lab/app") == ["v1.0.0"], run.err
 
 
@@ -158,6 +158,7 @@ def test_misuse_is_named(arguments: tuple[str, ...], words: str) -> None:
 
 def test_a_list_without_a_destination_is_told_how_to_give_one(listed) -> None:
     listed("HOST: {images: {lab/app: [latest]}}", None).refused("usage", "nothing says where", hint="--to HOST/PATH")
+    listed("HOST/lab/app:latest", None).refused("malformed", "valid SRC=DST", hint="--to DEST")
     listed("# nothing\n", "empty").refused("malformed", "names no image")
 
 

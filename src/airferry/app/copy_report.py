@@ -79,7 +79,9 @@ class CopyReport:
             for gap in self.gaps
         ]
         if lines:
-            images = sum(not request.optional for request in self.requests)
+            # What could not be resolved to an image is no request, but was asked for.
+            asked = {*self.requests, *(gap.request for gap in self.gaps)}
+            images = sum(not request.optional for request in asked)
             missing = sum(not gap.request.optional for gap in self.gaps)
             attached = len(self.gaps) - missing
             more = f" and {attached} attachments" if attached else ""

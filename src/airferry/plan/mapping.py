@@ -45,7 +45,8 @@ def parse_arguments(arguments: Sequence[str], *, source_tree: str = ".", tree: s
     if len(arguments) == 1:
         raise UsageError(
             "all arguments must be valid SRC=DST mappings, or you must specify one SRC argument and one or more "
-            "DST arguments"
+            "DST arguments",
+            hint="write SRC=DST or SRC DST; where -f is a list of images, --to DEST says where they go",
         )
     return tuple(_mapping(arguments[0], destination, source_tree, tree) for destination in arguments[1:])
 
