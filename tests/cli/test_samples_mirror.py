@@ -66,6 +66,8 @@ def test_what_is_missing_is_in_the_ledger_and_the_rest_is_done(samples: SamplesW
     assert [(gap["name"], gap["code"]) for gap in ledger["gaps"]] == [("ruby:2", "not-found")]
     assert [item["name"] for item in ledger["notMirrored"]] == ["ruby:3"]
     assert (disk / "v2" / "ubi8" / "go-toolset" / "manifests" / "1.18").exists()
+    samples.to_disk(disk, "--select", "redis").done()
+    assert (disk / "manifests" / "samples" / "ledger.json").exists(), "another source's gaps are not closed by that"
     file.write_text(a_list(a_stream("ruby", {"1": images["1"]})))
     samples.to_disk(disk, source=file).done()
     assert not (disk / "manifests" / "samples" / "ledger.json").exists()

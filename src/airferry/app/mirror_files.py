@@ -86,7 +86,7 @@ def ledger_text(version: str, gaps: Sequence[Gap]) -> str:
 
 
 async def forget_ledger(folder: Path, name: str, *, kind: str = "release") -> None:
-    """Remove the ledger that an earlier run left for this release or catalog, whose gaps are closed.
+    """Remove the ledger that an earlier run left for this release, catalog or source of samples: its gaps are closed.
 
     Raises ReadOnlyError.
     """

@@ -1,6 +1,5 @@
 """``samples mirror``: the images of the samples operator's streams, where its imports will look for them."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,13 +9,12 @@ from typing import Any
 from airferry.app.copy_report import CopyReport, gap_to_json
 from airferry.app.copying import CopyOptions, copy_images, reserve
 from airferry.app.generated_files import write_files
-from airferry.app.mirror_files import LEDGER, check_writable
+from airferry.app.mirror_files import LEDGER, check_writable, forget_ledger
 from airferry.app.narration import Narrator
 from airferry.app.open_samples import OpenedSamples, SamplesSource, open_samples
 from airferry.app.places import Places
 from airferry.app.release_files import MANIFESTS_FOLDER
 from airferry.app.samples_records import SamplesRecord, read_samples_record, write_samples_record
-from airferry.content.filesystem import writing
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.oci import Digest, Place, PlaceKind
 from airferry.openshift.samples.copies import (
@@ -33,6 +31,7 @@ from airferry.survey.crew import work_through
 
 _FOLDER = "samples"
 _MAPPING = "mapping.txt"
+_LEDGER_KIND = "samples"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +123,7 @@ async def mirror_samples(asked: MirrorSamples, places: Places, narrator: Narrato
         narrator.warn(note)
     if not asked.options.dry_run:
         await reserve(copies.requests, places)
-        await check_writable(asked.files_folder)
+        await check_writable(asked.files_folder, flag="--to-manifests")
     before = await _tags_now(copies, places)
     report = await copy_images(copies.requests, places, asked.options, narrator)
     gaps = tuple(with_consequence(gap, copies, before.get(gap.request)) for gap in report.gaps)
@@ -173,21 +172,11 @@ async def _write(asked: MirrorSamples, mirrored: MirroredSamples, places: Places
     ]
     files = {_MAPPING: "".join(f"{pair}\n" for pair in pairs).encode()}
     if mirrored.exit_code is not ExitCode.DONE:
-        files[LEDGER] = (json.dumps(_ledger(mirrored), indent=2) + "\n").encode()
+        document = {_LEDGER_KIND: asked.source.text, **_ledger(mirrored)}
+        files[LEDGER] = (json.dumps(document, indent=2) + "\n").encode()
     else:
-        await asyncio.to_thread(_forget_ledger, asked.files_folder / LEDGER)
+        await forget_ledger(asked.files_folder, asked.source.text, kind=_LEDGER_KIND)
     return await write_files(asked.files_folder, files, private=places.settings.private)
-
-
-def _forget_ledger(file: Path) -> None:
-    """Remove the ledger of an earlier run for samples, whose lines are closed; a release's stays."""
-    try:
-        is_ours = "movedTags" in json.loads(file.read_bytes())
-    except (OSError, ValueError, TypeError):
-        return
-    if is_ours:
-        with writing(file.parent):
-            file.unlink(missing_ok=True)
 
 
 def _ledger(mirrored: MirroredSamples) -> dict[str, Any]:
