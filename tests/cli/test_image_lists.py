@@ -103,6 +103,19 @@ def test_a_list_that_wants_some_platforms_is_followed_only_when_that_is_said(lab
     assert not listed(HAULER, "one", "--filter-by-os", "^linux/amd64").done().out.startswith(LIST)
 
 
+def test_mirror_sets_are_made_of_what_a_list_came_to(lab: OurRegistry, listed, tmp_path: Path) -> None:
+    text = "HOST:\n  images-by-semver:\n    lab/app: '>=1 <2'\n  images:\n    lab/tool: []\n"
+    images = as_json(listed(text, "deep/{registry}/{repository}:{tag}", "--max-nested-paths", "2", "-o", "json"))[
+        "images"
+    ]
+    mapping = tmp_path / "mapping.txt"
+    mapping.write_text("".join(f"{image['source']}={image['destination']}\n" for image in images))
+    sets = airferry("cluster", "mirror-sets", "-f", mapping).done().out
+    for image in images:
+        assert f"source: {image['source'].rpartition(':')[0]}\n" in sets
+        assert f"- {image['destination']}\n" in sets and image["destination"].count("/") == 2
+
+
 def test_shared_content_crosses_once(lab: OurRegistry, tmp_path: Path, listed) -> None:
     """Five tags of one list, to a disk: its blobs are written once."""
     file = tmp_path / "all.yaml"

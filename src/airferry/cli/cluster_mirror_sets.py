@@ -34,7 +34,8 @@ from airferry.cli.session import session
     "mapping_files",
     type=FILE,
     multiple=True,
-    help="Mapping file: SRC=DST or SRC DST on each line; with --from-dir also file:// sources.",
+    help="Mapping file: SRC=DST or SRC DST on each line; with --from-dir also file:// sources. "
+    "Of lists in other formats `image copy --list LIST DEST -o json` tells source and destination.",
 )
 @click.option(
     "--max-nested-paths",
