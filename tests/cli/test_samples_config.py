@@ -36,6 +36,17 @@ def test_the_registry_is_asked_and_not_believed(samples: SamplesWorld, loaded: P
     assert offline["managementState"] == "Managed" and offline["streams"] == 4
 
 
+def test_a_tag_that_was_pushed_into_a_stream_is_no_reason_to_skip_it(
+    samples: SamplesWorld, loaded: Path, tmp_path: Path
+) -> None:
+    stream = a_stream("golang", {"1.18": "registry.redhat.io/ubi8/go-toolset:1.18"})
+    stream["spec"]["tags"].append({"name": "mine"})
+    file = tmp_path / "streams.json"
+    file.write_text(a_list(stream))
+    answer = as_json(samples.config(file, "-o", "json"))
+    assert answer["skipped"] == [] and answer["managementState"] == "Managed"
+
+
 def test_a_stream_that_is_there_in_part_is_skipped(samples: SamplesWorld, empty: OurRegistry, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     samples.to_disk(disk, "--select", "redis,tag=6-*", "--select", "golang").done()

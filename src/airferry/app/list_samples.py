@@ -9,15 +9,12 @@ from airferry.app.open_samples import SamplesSource, open_samples
 from airferry.app.places import Places
 from airferry.oci import Digest
 from airferry.openshift.samples.copies import SampleCopies, sample_copies
-from airferry.openshift.samples.rewriting import SamplesTarget
 from airferry.openshift.samples.selection import Selection
 from airferry.openshift.samples.streams import Belonging, Resolved
 from airferry.plan import CopyRequest, Gap
 from airferry.quantities import print_decimal_size
 from airferry.survey import Findings, survey_sources
 from airferry.survey.sources import walk_down
-
-_ANYWHERE = SamplesTarget.parse("file://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,14 @@ class ListedSamples:
         return "".join(f"{image}\n" for image in self.copies.images)
 
     def text(self) -> str:
-        """Return a table of tags, a line with what is in it, and a line for each tag that no copy can serve."""
+        """Return a table of tags, a line with what is in it, and a line for each that no mirror serves as it is."""
         heads = ("STREAM", "TAG", "IMAGE", "ARCHITECTURE", "BELONGS TO")
         rows: list[tuple[str, ...]] = [(*heads, "SIZE") if self.total_bytes is not None else heads]
         rows += [self._row(item) for item in self.tags]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         troubles = [f"cannot be mirrored: {trouble.name}: {trouble.reason}" for trouble in self.copies.troubles]
-        return "".join(f"{line}\n" for line in (*lines, "", self._counts(), *troubles))
+        return "".join(f"{line}\n" for line in (*lines, "", self._counts(), *self.copies.notes, *troubles))
 
     def to_json(self) -> dict[str, Any]:
         """Return the streams as a JSON object with stable keys."""
@@ -68,6 +65,7 @@ class ListedSamples:
                 for (name, architecture), items in by_stream.items()
             ],
             "images": list(self.copies.images),
+            "notes": list(self.copies.notes),
             "notMirrored": [{"name": item.name, "reason": item.reason} for item in self.copies.troubles],
             "totalBytes": self.total_bytes,
         }
@@ -115,7 +113,7 @@ async def list_samples(
     selection.check(opened.inventory.resolved())
     tags = tuple(item for item in opened.inventory.resolved() if selection.takes(item))
     samples = [item for item in tags if item.stream.belonging is Belonging.SAMPLE]
-    copies = sample_copies(samples, _ANYWHERE)
+    copies = sample_copies(samples, None)
     listed = ListedSamples(tags, copies, opened.inventory.version)
     if not with_sizes:
         return listed

@@ -192,7 +192,8 @@ def _reason_to_skip(stream: Stream, items: Sequence[Resolved], there: Mapping[st
         case Belonging.OUTSIDE:
             return f"its images are {stream.belonging.meaning}"
         case Belonging.SAMPLE:
-            missing = [item for item in items if item.image is None or not there.get(item.image, False)]
+            wanted = [item for item in items if item.tag.is_imported]
+            missing = [item for item in wanted if item.image is None or not there.get(item.image, False)]
     if stream.repository is not None:
         return every_tag(stream.repository)
     if not missing:

@@ -4,6 +4,8 @@ import pytest
 
 from airferry.errors import UsageError
 from airferry.openshift.samples.copies import sample_copies, selected_tags
+from airferry.openshift.samples.imports import imports
+from airferry.openshift.samples.operator_config import OperatorConfig
 from airferry.openshift.samples.rewriting import SamplesTarget
 from airferry.openshift.samples.selection import Selection
 from airferry.openshift.samples.streams import Belonging, Inventory, Stream, StreamTag
@@ -77,6 +79,40 @@ def test_two_hosts_that_come_to_one_name_are_told() -> None:
     assert copies.wanted[0].used_by == ("ruby:1", "ruby:2")
     assert copies.notes == (f"{one.image} and {other.image} have one name at the mirror; it gets the latter",)
     assert sample_copies(reversed(tags), TARGET) == copies
+
+
+PUSHED = Stream(
+    "redis",
+    (
+        StreamTag("7", "mirror.lan:5000/ocp/samples/rhel9/redis-7:1"),
+        StreamTag("mine", oddity="it names no image: what it is comes from outside, by a push"),
+        StreamTag("also", alias="mine"),
+    ),
+)
+
+
+def test_what_was_pushed_into_a_stream_concerns_no_mirror() -> None:
+    inventory = Inventory((PUSHED,))
+    copies = sample_copies(selected_tags(inventory, Selection()), SamplesTarget.parse("mirror.lan:5000/ocp/samples"))
+    assert [(item.name, "by a push" in item.reason) for item in copies.troubles] == [("redis:also", True)]
+    config = OperatorConfig("mirror.lan:5000/ocp/samples")
+    assert [(item.name, item.reference is None) for item in imports(inventory, config)] == [
+        ("redis:7", False),
+        ("redis:also", True),
+    ]
+
+
+def test_without_a_target_images_are_those_that_any_mirror_would_get() -> None:
+    """Among them those of a cluster that imports from a mirror already, whose pull specs are rewritten."""
+    tags = selected_tags(Inventory((PUSHED, RUBY)), Selection())
+    assert sample_copies(tags, None).images == (
+        "mirror.lan:5000/ocp/samples/rhel9/redis-7:1",
+        "registry.access.redhat.com/ubi9/ruby-30:latest",
+        "registry.redhat.io/ubi9/ruby-33:1",
+    )
+    one, other = StreamTag("1", "quay.io/a/b:1"), StreamTag("2", "registry.redhat.io/a/b:1")
+    same = sample_copies(selected_tags(Inventory((Stream("ruby", (one, other)),)), Selection()), None)
+    assert same.images == (other.image,) and len(same.notes) == 1
 
 
 def test_an_image_by_digest_gets_no_tag() -> None:

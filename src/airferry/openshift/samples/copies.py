@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from airferry.errors import AirferryError, UsageError
-from airferry.oci import Digest, Reference
+from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.openshift.samples.rewriting import KNOWN_HOSTS, SamplesTarget
 from airferry.openshift.samples.selection import Selection
 from airferry.openshift.samples.streams import Belonging, Inventory, Resolved, image_reference
@@ -62,8 +62,8 @@ def selected_tags(inventory: Inventory, selection: Selection) -> tuple[Resolved,
     return found
 
 
-def sample_copies(tags: Iterable[Resolved], target: SamplesTarget) -> SampleCopies:
-    """Return the copies that serve ``tags``, each image once.
+def sample_copies(tags: Iterable[Resolved], target: SamplesTarget | None) -> SampleCopies:
+    """Return the copies that serve ``tags``, each image once; without a ``target`` as far as they do not depend on it.
 
     The operator forgets the host of an image. Where two hosts' images come to one name, it is the one of the host
     that the operator knows first that is copied, and the other is told of in the notes.
@@ -71,12 +71,14 @@ def sample_copies(tags: Iterable[Resolved], target: SamplesTarget) -> SampleCopi
     troubles: list[SampleTrouble] = []
     by_destination: dict[Reference, dict[str, set[str]]] = {}
     for item in tags:
+        if not item.tag.is_imported:
+            continue
         if item.image is None:
             troubles.append(SampleTrouble(item.name, item.trouble or "it names no image"))
             continue
         try:
-            image_reference(item.image)
-            destination = target.destination(item.image)
+            reference = image_reference(item.image)
+            destination = target.destination(item.image) if target is not None else _anywhere(item.image, reference)
         except AirferryError as error:
             troubles.append(SampleTrouble(item.name, error.message))
             continue
@@ -90,6 +92,13 @@ def sample_copies(tags: Iterable[Resolved], target: SamplesTarget) -> SampleCopi
         used_by = tuple(sorted(set().union(*images.values())))
         wanted.append(WantedSample(_request(chosen, destination, used_by), chosen, used_by))
     return SampleCopies(tuple(wanted), tuple(sorted(troubles, key=lambda trouble: trouble.name)), tuple(notes))
+
+
+def _anywhere(image: str, reference: Reference) -> Reference:
+    """Return what images have in common that have one name at every mirror: the host counts unless it is replaced."""
+    if image.count("/") != 2:
+        return reference
+    return replace(reference, repository=Repository(Place(PlaceKind.TREE, ""), reference.repository.path))
 
 
 def with_consequence(gap: Gap, copies: SampleCopies, kept: str | None = None) -> Gap:

@@ -41,7 +41,7 @@ def imports(inventory: Inventory, config: OperatorConfig) -> tuple[Import, ...]:
             continue
         if stream.repository is not None:
             found.append(Import(stream.name, f"{stream.name}:latest", None, every_tag(stream.repository)))
-        items = [inventory.resolve(stream, tag) for tag in stream.tags]
+        items = [inventory.resolve(stream, tag) for tag in stream.tags if tag.is_imported]
         found += [_import(item, config) for item in items if item.tag.alias is None or item.image is None]
     return tuple(found)
 

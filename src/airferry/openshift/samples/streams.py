@@ -50,6 +50,11 @@ class StreamTag:
     alias: str | None = None
     oddity: str | None = None
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether it stands for an image that is imported; what was pushed into it concerns no mirror."""
+        return self.image is not None or self.alias is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
