@@ -11,6 +11,7 @@ import pytest
 from airferry.app.check_text import TITLES
 from airferry.lab import Endpoint, LabStore, Rule, Upstream
 from airferry.lab.faults import Answer
+from airferry.openshift.catalog.checking import REFUSED_BY_OPM
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.upgrade_graph import Flaw
 from cli.world import nothing_listens
@@ -154,6 +155,13 @@ def test_programs_get_every_finding(slips: Path, tmp_path: Path) -> None:
 def test_every_kind_of_finding_has_a_title() -> None:
     assert set(TITLES) == set(FindingCode)
     assert {flaw.value for flaw in Flaw} <= {code.value for code in FindingCode}
+
+
+def test_what_is_said_not_to_be_served_is_not_built() -> None:
+    said = {code for code, (_, meaning) in TITLES.items() if meaning == "OLM does not serve such a catalog"}
+    # Of names that are there twice the first is written, and deprecations of what is not there are not.
+    assert said - REFUSED_BY_OPM == {FindingCode.DUPLICATE_NAME, FindingCode.ABSENT_DEPRECATED}
+    assert said >= REFUSED_BY_OPM
 
 
 def test_hundreds_of_findings_are_counted_not_listed(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def rewritten(metas: Iterable[Meta], kept: Catalog) -> Rewritten:
     """Return the documents of ``metas`` that ``kept``, a part of their catalog, is made of.
 
     Channels have the entries that are kept, packages the default channel; all else in a document stays. Of
-    documents that say the same thing twice the last one counts, as in reading. Order and bytes depend on the
+    documents that say the same thing twice the first one counts, as in reading. Order and bytes depend on the
     documents alone. Raises MalformedError for what JSON cannot say and for names that are no name of a folder.
     """
     work = _Work(kept)
@@ -61,16 +61,21 @@ class _Work:
                 what = f"{meta.schema} {meta.name}".rstrip()
                 self.left_out.append(f"{meta.where}: left out: {what} belongs to no package")
             return
+        written, key = self.texts.setdefault(package.name, {}), _key(meta, number)
+        if key in written:
+            return
         changed = self._changed(meta, package)
         if changed is None:
             return
         value = changed or meta.value
         text = meta.text if meta.text and changed == meta.value else _print(value, meta.where)
-        self.texts.setdefault(package.name, {})[_key(meta, number)] = text
+        written[key] = text
 
     def finish(self) -> Rewritten:
         packages = {}
         for name, documents in sorted(self.texts.items()):
+            if not documents:
+                continue
             if not _FOLDER_NAME.match(name):
                 raise MalformedError(f"the package name {name!r} is not fit to be the name of a folder")
             packages[name] = "".join(f"{documents[key]}\n" for key in sorted(documents)).encode()
@@ -108,10 +113,10 @@ class _Work:
 
 
 def _key(meta: Meta, number: int) -> _Key:
-    if meta.schema in _ORDER[:3]:
-        return _ORDER.index(meta.schema), meta.name, "", 0
-    order = _ORDER.index(meta.schema) if meta.schema in _ORDER else len(_ORDER)
-    return order, meta.schema, meta.name, number
+    if meta.schema in _ORDER:
+        # A package has one document of deprecations, whatever name it says.
+        return _ORDER.index(meta.schema), meta.name if meta.schema != "olm.deprecations" else "", "", 0
+    return len(_ORDER), meta.schema, meta.name, number
 
 
 def _entries(meta: Meta, kept: tuple[ChannelEntry, ...]) -> list[Any]:

@@ -76,13 +76,15 @@ class CatalogReader:
 
     def _is_there(self, meta: Meta) -> bool:
         """Whether there was such a document before; opm refuses a catalog that says a thing twice."""
-        if meta.schema not in ("olm.package", "olm.channel", "olm.bundle"):
-            return False
-        first = self._places.setdefault((meta.schema, meta.package, meta.name), meta.where)
-        if first is meta.where:
+        if meta.schema not in ("olm.package", "olm.channel", "olm.bundle", "olm.deprecations"):
             return False
         kind = meta.schema.removeprefix("olm.")
-        what = f"the {kind} {meta.name!r} is there twice, and the first counts: {first}"
+        name = meta.name if kind != "deprecations" else ""
+        first = self._places.setdefault((meta.schema, meta.package, name), meta.where)
+        if first is meta.where:
+            return False
+        told = f"the {kind} {name!r} is" if name else f"the document of {kind} is"
+        what = f"{told} there twice, and the first counts: {first}"
         bundle = meta.name if kind == "bundle" else ""
         self._findings.append(Finding(FindingCode.DUPLICATE_NAME, meta.where, what, meta.package, bundle))
         return True
