@@ -328,6 +328,9 @@ def test_a_cache_is_checked_against_the_documents_of_its_image(tmp_path: Path) -
     assert airferry("catalog", "cache", database).code == 3
     build(image, f"oci://{tmp_path}/built:v1")
     assert "makes one of its own" in airferry("catalog", "cache", f"oci://{tmp_path}/built:v1").done().out
+    build(image, f"oci://{tmp_path}/bare:v1", "--base", "scratch")
+    bare = airferry("catalog", "cache", f"oci://{tmp_path}/bare:v1")
+    assert bare.code == 3 and "the image runs nothing" in bare.out
 
 
 def test_on_a_disk_a_catalog_is_built_beside_the_one_it_is_of(bases: Path, tmp_path: Path) -> None:

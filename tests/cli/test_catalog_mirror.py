@@ -14,6 +14,7 @@ from airferry.lab import CatalogShape, Operator, PublishedCatalog, publish_catal
 from airferry.oci import mediatype
 from failures.stage import QUICK, Mirror, Quay, Run, airferry, is_sound
 
+from .catalog_bases import write_bases
 from .world import nothing_listens
 
 BROKEN = CatalogShape(
@@ -111,9 +112,9 @@ class TestFromRegistryToRegistry:
         written = files(Path("m"), mirror.host)
         assert written["catalogSource.yaml"] == (
             "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata:\n  name: operator-index\n"
-            "  namespace: openshift-marketplace\nspec:\n  image: MIRROR/olm/airlab-operator-index:v4.16\n"
-            "  sourceType: grpc\n"
-        )
+            "  namespace: openshift-marketplace\nspec:\n  grpcPodConfig:\n    extractContent:\n"
+            "      catalogDir: /configs\n  image: MIRROR/olm/airlab-operator-index:v4.16\n  sourceType: grpc\n"
+        ), "the lab's catalog has no program"
         assert "ref: MIRROR/olm/airlab-operator-index:v4.16\n" in written["clusterCatalog.yaml"]
         assert "imageTagMirrorSet.yaml" not in written
         run(
@@ -273,8 +274,8 @@ class TestASelection:
             assert there == direct
             written = files(Path("far"), other.host)
         ours = files(Path("direct"), mirror.host)
-        assert written["mapping.txt"] == ours["mapping.txt"]
-        assert written["imageDigestMirrorSet.yaml"] == ours["imageDigestMirrorSet.yaml"]
+        assert written == ours
+        assert "catalogDir: /configs" in written["catalogSource.yaml"]
 
     def test_it_may_be_made_from_the_disk_of_the_whole(self, quay: Quay, mirror: Mirror) -> None:
         name = quay.release.pullspec
@@ -282,6 +283,14 @@ class TestASelection:
         far = ("--from-dir", "disk", name, f"{mirror.host}/olm", "--dest-insecure", *self.WISH)
         airferry("catalog", "mirror", *far).done()
         assert held(f"{mirror.host}/olm/airlab-operator-index:v4.16", "--insecure") == self.KEPT
+
+    def test_one_with_a_program_serves_itself_and_one_without_is_served_by_the_cluster(self, tmp_path: Path) -> None:
+        bases = write_bases(tmp_path / "bases")
+        airferry("catalog", "build", f"oci://{bases}:one", f"oci://{tmp_path}/bare:v1", "--base", "scratch").done()
+        for image, extracted in ((f"oci://{bases}:one", False), (f"oci://{tmp_path}/bare:v1", True)):
+            to = ("mirror.example/olm", "--manifests-only", "--to-manifests", "m")
+            airferry("catalog", "mirror", image, *to).done()
+            assert ("extractContent" in Path("m/catalogSource.yaml").read_text()) == extracted
 
     def test_what_cannot_be_selected_is_refused_before_anything_is_written(self, quay: Quay, mirror: Mirror) -> None:
         asked = run(quay, quay.release.pullspec, f"{mirror.host}/olm", "--package", "bouy")

@@ -21,6 +21,7 @@ from airferry.openshift.catalog.documents import rewritten
 from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEFAULT_CONFIGS
 from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.catalog.rebuild import Below
 from airferry.openshift.catalog.select import Selected, select_catalog
 
 _ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
@@ -49,8 +50,8 @@ class IndexImage:
 
     ``source`` is where it is copied from, by digest. ``named`` is what it is called at its source, by which its name at
     the destination is made, whatever disk it crossed on. ``documents`` is the folder in it and ``database`` the file,
-    as its labels say, "" without one; ``serves_itself`` is False for an image without a cache, which OLM has to serve
-    with its own program.
+    as its labels say, "" without one; ``serves_itself`` is False for an image of documents without a program, such as
+    one that was built on nothing: OLM has to serve it with its own.
     """
 
     source: Reference
@@ -140,7 +141,8 @@ async def _whole(opened: OpenedCatalog, image: CatalogImage) -> CatalogToMirror:
         record = await read_catalog_record(Path(repository.place.address), repository.path, image.root.digest)
     named = Reference.parse(record.named) if record is not None else image.asked
     documents, database = (image.labels.get(label, "") for label in (CONFIGS_LABEL, DATABASE_LABEL))
-    index = IndexImage(image.reference, _named(named), documents, database)
+    serves_itself = bool(Below(image.manifest, image.config).command) or not documents
+    index = IndexImage(image.reference, _named(named), documents, database, serves_itself)
     return CatalogToMirror(opened.catalog, index, disk, record)
 
 

@@ -45,8 +45,8 @@ def check_object_name(name: str) -> str:
 def print_catalog_source(name: str, image: Reference, *, extracted_from: str | None = None) -> str:
     """Return the CatalogSource as YAML, in the shape that ``oc`` writes.
 
-    ``extracted_from`` is the folder of documents in the image, for a catalog image that holds no cache and so cannot
-    serve itself: OLM then serves it with its own program.
+    ``extracted_from`` is the folder of documents in the image, for a catalog image without a program, which cannot
+    serve itself: OLM then serves it with its own.
     """
     lines = [
         "apiVersion: operators.coreos.com/v1alpha1",
