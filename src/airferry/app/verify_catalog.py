@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airferry.app.catalog_ledger import one_line
+from airferry.app.catalog_findings import one_line
 from airferry.app.catalog_source import CatalogToMirror, WantedCatalog, open_catalog_to_mirror
 from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, rules_for_reading

@@ -56,9 +56,10 @@ _SCOPE = click.Choice(["repository", "namespace", "registry"])
 def command(**options: Any) -> None:
     """Mirror the catalog SRC and all that its operators need to DEST: REGISTRY[/NAMESPACE], or file://NAME on a disk.
 
-    What cannot be copied is named, with the operators that lack it (exit 3); the same command again closes the gaps.
-    Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog. With --package and the like only
-    those operators and what they need are mirrored, and the catalog at DEST is a new image that holds nothing else.
+    What cannot be copied is named, with the operators that lack it (exit 3); the same command again copies what can
+    be had by then. Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog. With --package and
+    the like only those operators and what they need are mirrored, and the catalog at DEST is a new image that holds
+    nothing else.
 
     \b
     Examples:

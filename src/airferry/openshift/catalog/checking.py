@@ -4,10 +4,12 @@ Sources: operator-registry, alpha/declcfg and alpha/model, for what opm refuses 
 who mirror: images that no mirror by digest serves, needs that nothing here meets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from airferry.errors import AirferryError, MalformedError
+from airferry.openshift.catalog.consequences import ImageUses
 from airferry.openshift.catalog.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import parse_image
@@ -49,7 +51,7 @@ def check_catalog(catalog: Catalog) -> tuple[Finding, ...]:
         for bundle in package.bundles.values():
             found += _check_bundle(bundle)
     found += unsatisfied_needs(catalog)
-    return tuple(dict.fromkeys(found))
+    return tuple(_with_consequences(dict.fromkeys(found), catalog))
 
 
 def refusals(catalog: Catalog) -> tuple[Finding, ...]:
@@ -130,6 +132,16 @@ def _check_bundle(bundle: Bundle) -> Iterator[Finding]:
     for related in bundle.related:
         named.setdefault(related.image, f"the related image {related.name}" if related.name else "a related image")
     yield from _check_images(bundle, named)
+
+
+def _with_consequences(found: Iterable[Finding], catalog: Catalog) -> Iterator[Finding]:
+    """Say of references that are none what they make unusable: nobody can copy what they mean."""
+    needs: ImageUses | None = None
+    for finding in found:
+        if finding.code is FindingCode.MALFORMED_IMAGE:
+            needs = needs or ImageUses(catalog)
+            finding = replace(finding, consequence=needs.consequence(finding.image))
+        yield finding
 
 
 def _check_images(bundle: Bundle, named: Mapping[str, str]) -> Iterator[Finding]:
