@@ -222,6 +222,8 @@ class TestAcrossADisk:
         run(quay, quay.release.pullspec, "file://x", "--dir", tmp_path / "disk").done()
         asked = airferry("catalog", "mirror", "--from-dir", tmp_path / "disk", "quay.io/airlab/other:v1", "m.example/o")
         asked.refused("not-found", "quay.io/airlab/other:v1", hint=quay.release.pullspec)
+        gone = airferry("catalog", "mirror", "--from-dir", tmp_path / "gone", "quay.io/airlab/other:v1", "m.example/o")
+        gone.refused("not-found", f"there is no folder {tmp_path / 'gone'}", hint="mounted")
 
 
 def held(image: object, *flags: object) -> dict[str, list[str]]:

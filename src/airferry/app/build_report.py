@@ -19,6 +19,7 @@ from airferry.openshift.catalog.documents import Rewritten
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import selection_digest
 from airferry.openshift.catalog.select import Selected
+from airferry.quantities import print_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class BuildReport:
         if not self.complete:
             return ()
         bundles = sum(len(package.bundles) for package in self.kept.packages.values())
-        content = f"{len(self.kept.packages)} packages, {bundles} bundles: {', '.join(self.kept.packages)}"
+        counted = f"{print_count(len(self.kept.packages), 'package')}, {print_count(bundles, 'bundle')}"
+        content = f"{counted}: {', '.join(self.kept.packages)}"
         return (
             f"{self.root.digest} {self.destination}",
             content,

@@ -3,6 +3,7 @@
 The disk's own names lack the registries that images come from; a cluster on the far side asks by the full ones.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,8 @@ async def find_catalog(disk: Path, named: str) -> str:
 
     Raises NotFoundError, and UsageError when it was mirrored to ``disk`` under several names.
     """
+    if not await asyncio.to_thread(disk.is_dir):
+        raise NotFoundError(f"there is no folder {disk}", hint="is the disk mounted? --from-dir names where")
     records = Records(disk)
     documents = [await records.read(name) for name in await records.names(_FOLDER)]
     known = [record for record in map(_parse, documents) if record is not None]

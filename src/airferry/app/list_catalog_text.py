@@ -7,7 +7,7 @@ from airferry.app.catalog_forms import CatalogForm
 from airferry.app.list_catalog import ListedCatalog, display_name
 from airferry.openshift.catalog.model import Channel, Package
 from airferry.openshift.catalog.upgrade_graph import heads
-from airferry.quantities import print_decimal_size
+from airferry.quantities import print_count, print_decimal_size
 
 _FORMS = {
     CatalogForm.DOCUMENTS: "file-based catalog",
@@ -42,13 +42,13 @@ def _catalog_text(item: ListedCatalog, in_full: bool) -> str:
     channels = sum(len(package.channels) for package in packages)
     bundles = sum(len(package.bundles) for package in packages)
     facts = [("Catalog", item.asked), ("Digest", item.digest), ("Form", _FORMS[item.form])]
-    facts.append(
-        ("Holds", f"{_count(len(packages), 'package')}, {_count(channels, 'channel')}, {_count(bundles, 'bundle')}")
-    )
+    counts = ((len(packages), "package"), (channels, "channel"), (bundles, "bundle"))
+    facts.append(("Holds", ", ".join(print_count(number, what) for number, what in counts)))
     if item.sizes is not None:
         together = item.sizes.together
         heads_size, all_size = print_decimal_size(together.heads_bytes), print_decimal_size(together.all_bytes)
-        lacks = f", without {_count(len(item.sizes.unread), 'image')} that cannot be read" if item.sizes.unread else ""
+        unread = print_count(len(item.sizes.unread), "image")
+        lacks = f", without {unread} that cannot be read" if item.sizes.unread else ""
         facts.append(("Size", f"{heads_size} with the newest of each channel, {all_size} whole{lacks}"))
     head = "".join(f"{f'{name}:':<9}{one_line(value)}\n" for name, value in facts if value)
     if not packages:
@@ -124,10 +124,6 @@ def _sizes(package: Package, item: ListedCatalog) -> tuple[str, ...]:
 
 def _is_deprecated(package: Package) -> bool:
     return any(notice.schema == "olm.package" for notice in package.deprecations)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _table(rows: Iterable[tuple[str, ...]], *, indent: str = "") -> str:

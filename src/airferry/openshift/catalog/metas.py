@@ -18,6 +18,12 @@ _MAX_DOCUMENT_CHARACTERS: Final = 64 * 1024 * 1024
 _LONGEST_WORD: Final = 16  # a literal or an escape that a block's end cuts in two
 
 
+_MANIFEST_HINT: Final = (
+    "it is a manifest for a cluster: name the folder of the bundle, with manifests/ and metadata/ in it, "
+    "one of such folders, or one with a NAME.package.yaml"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """One document: what it says it is, its value, and where it was read, for errors.
@@ -58,7 +64,7 @@ def _meta(value: Any, text: str, where: str) -> Meta:
         raise MalformedError(f"{where} is not an object but {type(value).__name__}")
     schema = _word(value, "schema", where)
     if not schema:
-        raise MalformedError(f"{where} has no schema")
+        raise MalformedError(f"{where} has no schema", hint=_MANIFEST_HINT if "apiVersion" in value else None)
     name = _word(value, "name", where)
     package = _word(value, "package", where)
     return Meta(schema, name if schema == "olm.package" else package, name, value, where, text)
