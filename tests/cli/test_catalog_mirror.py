@@ -224,6 +224,11 @@ class TestAcrossADisk:
         asked.refused("not-found", "quay.io/airlab/other:v1", hint=quay.release.pullspec)
         gone = airferry("catalog", "mirror", "--from-dir", tmp_path / "gone", "quay.io/airlab/other:v1", "m.example/o")
         gone.refused("not-found", f"there is no folder {tmp_path / 'gone'}", hint="mounted")
+        # As a run that is cut off leaves it: what there is has no name yet.
+        for folder in ("v2/x/airlab/operator-index/manifests", "airferry/repositories"):
+            shutil.rmtree(tmp_path / "disk" / folder)
+        command = ("catalog", "mirror", "--from-dir", tmp_path / "disk", quay.release.pullspec, "m.example/o")
+        airferry(*command).refused("not-found", "the catalog image did not arrive on the disk", hint="run it again")
 
 
 def held(image: object, *flags: object) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airferry.app.catalog_wanted import added_lines, selected_to_json, selection_warnings
 from airferry.app.copy_report import CopyReport
@@ -20,6 +20,9 @@ from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import selection_digest
 from airferry.openshift.catalog.select import Selected
 from airferry.quantities import print_count
+
+_MOST_NAMES: Final = 20
+"""Of packages in a line; -o json has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,9 @@ class BuildReport:
             return ()
         bundles = sum(len(package.bundles) for package in self.kept.packages.values())
         counted = f"{print_count(len(self.kept.packages), 'package')}, {print_count(bundles, 'bundle')}"
-        content = f"{counted}: {', '.join(self.kept.packages)}"
+        names = list(self.kept.packages)
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        content = f"{counted}: {', '.join(names[:_MOST_NAMES])}{more}"
         return (
             f"{self.root.digest} {self.destination}",
             content,

@@ -15,6 +15,7 @@ from airferry.app.make_catalog_image import CatalogBase, make_catalog_image
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import CatalogImage, OpenedCatalog, open_catalog
 from airferry.app.places import Places
+from airferry.content.errors import NotFoundError
 from airferry.errors import UsageError
 from airferry.oci import PlaceKind, Reference, Repository
 from airferry.openshift.catalog.documents import rewritten
@@ -117,6 +118,7 @@ async def open_catalog_to_mirror(
     narrator.phase("reading the catalog")
     if asked.from_dir is not None and not text.startswith(("file://", "oci://")):
         text = await find_catalog(asked.from_dir, str(Reference.parse(text)))
+        await _demand_complete(text, asked.from_dir, places)
     async with open_catalog(text, places, tree=disk, architecture=asked.architecture) as opened:
         if opened.image is None:
             raise UsageError(
@@ -130,6 +132,17 @@ async def open_catalog_to_mirror(
         whole = await _whole(opened, opened.image)
         selected = await asyncio.to_thread(select_catalog, opened.catalog, wanted)
         yield await _narrowed(opened, whole, selected, CatalogBase(asked.base, tree=disk), places)
+
+
+async def _demand_complete(text: str, disk: Path, places: Places) -> None:
+    """Raise NotFoundError, with what to do, when ``disk`` remembers a catalog whose image never arrived."""
+    image = Reference.parse(text, tree=str(disk))
+    assert image.tag is not None, "the disk's names have tags"
+    try:
+        await places.source(image.repository.place).resolve_tag(image.repository.path, image.tag)
+    except NotFoundError as error:
+        hint = "the run that wrote the disk was cut off before that: run it again, and it goes on from there"
+        raise NotFoundError(f"the catalog image did not arrive on the disk: {error.message}", hint=hint) from error
 
 
 async def _whole(opened: OpenedCatalog, image: CatalogImage) -> CatalogToMirror:
