@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from airferry.app.build_report import BuildReport, CatalogFiles
+from airferry.app.build_report import BuildReport
 from airferry.app.bundle_images import BundleImages
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_wanted import WantedRequest, read_wanted
@@ -17,10 +17,11 @@ from airferry.app.open_catalog import OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
 from airferry.oci import Manifest, PlaceKind, Reference
-from airferry.openshift.catalog.catalog_objects import check_object_name
+from airferry.openshift.catalog.catalog_objects import catalog_objects, check_object_name, object_name
 from airferry.openshift.catalog.checking import absent_deprecations
 from airferry.openshift.catalog.documents import Rewritten, rewritten
 from airferry.openshift.catalog.findings import FindingCode
+from airferry.openshift.catalog.labels import DEFAULT_CONFIGS
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.select import select_catalog
 from airferry.plan import CopyRequest
@@ -86,8 +87,11 @@ async def build_catalog(asked: BuildCatalog, places: Places, narrator: Narrator)
 async def _with_files(report: BuildReport, asked: BuildCatalog) -> BuildReport:
     if asked.manifests_dir is None or not report.complete or asked.dry_run:
         return report
-    files = CatalogFiles(report, asked.name)
-    return report.with_files(await write_files(asked.manifests_dir, files.content()))
+    image = report.destination
+    name = asked.name or object_name(image.repository.path)
+    objects = catalog_objects(name, image, extracted_from=DEFAULT_CONFIGS if report.extract_content else None)
+    content = {file: text.encode() for file, text in objects.items()}
+    return report.with_files(await write_files(asked.manifests_dir, content))
 
 
 def _with_findings(documents: Rewritten, opened: OpenedCatalog, kept: Catalog) -> Rewritten:

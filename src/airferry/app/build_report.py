@@ -8,13 +8,6 @@ from airferry.app.catalog_wanted import added_lines, selected_to_json, selection
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.catalog_objects import (
-    CATALOG_SOURCE_FILE,
-    CLUSTER_CATALOG_FILE,
-    object_name,
-    print_catalog_source,
-    print_cluster_catalog,
-)
 from airferry.openshift.catalog.documents import Rewritten
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.provenance import selection_digest
@@ -124,22 +117,4 @@ class BuildReport:
             "leftOut": [*self.documents.left_out, *self.notes],
             "files": [str(file) for file in self.files],
             "copy": self.copied.to_json(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogFiles:
-    """The objects for a catalog in a registry; ``name`` is theirs, None for one after the repository."""
-
-    report: BuildReport
-    name: str | None = None
-
-    def content(self) -> dict[str, bytes]:
-        """Return the files by name."""
-        image = self.report.destination
-        name = self.name or object_name(image.repository.path)
-        folder = "/configs" if self.report.extract_content else None
-        return {
-            CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=folder).encode(),
-            CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image).encode(),
         }

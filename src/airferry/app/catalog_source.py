@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
 from airferry.app.catalog_wanted import WantedRequest, read_wanted
-from airferry.app.make_catalog_image import CatalogBase, make_catalog_image
+from airferry.app.make_catalog_image import ARCHITECTURES, CatalogBase, make_catalog_image
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import CatalogImage, OpenedCatalog, open_catalog
 from airferry.app.places import Places
@@ -24,8 +23,6 @@ from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEF
 from airferry.openshift.catalog.model import Catalog
 from airferry.openshift.catalog.rebuild import Below
 from airferry.openshift.catalog.select import Selected, select_catalog
-
-_ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,11 @@ class IndexImage:
     documents: str = ""
     database: str = ""
     serves_itself: bool = True
+
+    @property
+    def extracted_from(self) -> str | None:
+        """The folder in the image that OLM has to serve; None where the image does it."""
+        return None if self.serves_itself else self.documents
 
     @property
     def label_line(self) -> str:
@@ -186,7 +188,7 @@ def parse_index_filter(expression: str) -> str:
         pattern = re.compile(expression)
     except re.error as error:
         raise UsageError(f"--index-filter-by-os is not a regular expression: {error}") from error
-    for architecture in _ARCHITECTURES:
+    for architecture in ARCHITECTURES:
         if pattern.search(f"linux/{architecture}"):
             return architecture
     raise UsageError(

@@ -13,7 +13,6 @@ from airferry.app.catalog_ledger import (
 from airferry.app.catalog_mirror_files import (
     MAPPING_FILE,
     MirrorStyles,
-    catalog_object_files,
     mapping_text,
     mirror_set_files,
 )
@@ -30,7 +29,7 @@ from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UnsupportedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.oci.reference import is_host
-from airferry.openshift.catalog.catalog_objects import check_object_name, object_name
+from airferry.openshift.catalog.catalog_objects import catalog_objects, check_object_name, object_name
 from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.mirror_names import (
     DEFAULT_MAX_COMPONENTS,
@@ -160,7 +159,9 @@ class _Mirroring:
             source: to for source, to in destinations.items() if source != self._index or source.digest is not None
         }
         files |= mirror_set_files(self._name, pulled, self._asked.styles, self._folder)
-        return files | catalog_object_files(self._name, self._wanted.index, destinations[self._index])
+        return files | catalog_objects(
+            self._name, destinations[self._index], extracted_from=self._wanted.index.extracted_from
+        )
 
     def _refused(self, names: MirrorNames) -> tuple[Gap, ...]:
         root = self._asked.destination

@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airferry.app.catalog_mirror_files import MirrorStyles, catalog_object_files, mapping_text, mirror_set_files
+from airferry.app.catalog_mirror_files import MirrorStyles, mapping_text, mirror_set_files
 from airferry.app.catalog_records import CatalogRecord, ImageOnDisk
 from airferry.app.catalog_source import CatalogToMirror, IndexImage
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
-from airferry.openshift.catalog.catalog_objects import check_object_name, object_name, print_catalog_source
+from airferry.openshift.catalog.catalog_objects import (
+    catalog_objects,
+    check_object_name,
+    object_name,
+    print_catalog_source,
+)
 from airferry.openshift.catalog.images import ImageUse, catalog_images, parse_image
 from airferry.openshift.catalog.mirror_names import check_max_components, fnv_tag, mirror_names, mirrored_path
 from airferry.openshift.catalog.model import Bundle, Catalog, Package, RelatedImage
@@ -45,7 +50,7 @@ class TestAsOcDoesIt:
 
     def test_the_catalog_source_is_the_same_to_the_byte(self) -> None:
         index = next(source for source in recorded_sources() if source.tag == "v1")
-        made = catalog_object_files("fbc", IndexImage(index, index), self.names.destinations[index])
+        made = catalog_objects("fbc", self.names.destinations[index], extracted_from=None)
         assert made["catalogSource.yaml"] == recorded()["catalogSource.yaml"]
 
     @pytest.mark.parametrize("file", ["imageDigestMirrorSet.yaml", "imageContentSourcePolicy.yaml"])

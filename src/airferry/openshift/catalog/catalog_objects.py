@@ -12,8 +12,8 @@ from typing import Final
 from airferry.errors import UsageError
 from airferry.oci import Reference
 
-CATALOG_SOURCE_FILE: Final = "catalogSource.yaml"
-CLUSTER_CATALOG_FILE: Final = "clusterCatalog.yaml"
+_CATALOG_SOURCE_FILE: Final = "catalogSource.yaml"
+_CLUSTER_CATALOG_FILE: Final = "clusterCatalog.yaml"
 
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _LONGEST: Final = 63
@@ -40,6 +40,17 @@ def check_object_name(name: str) -> str:
             hint="at most 63 lower-case letters, digits and dashes, beginning with a letter and not ending in a dash",
         )
     return name
+
+
+def catalog_objects(name: str, image: Reference, *, extracted_from: str | None) -> dict[str, str]:
+    """Return the objects by which a cluster finds the catalog at ``image``, by file name.
+
+    ``extracted_from`` is as in :func:`print_catalog_source`.
+    """
+    return {
+        _CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=extracted_from),
+        _CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image),
+    }
 
 
 def print_catalog_source(name: str, image: Reference, *, extracted_from: str | None = None) -> str:
