@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airferry.errors import MalformedError
-from airferry.openshift.catalog.bundle_manifests import bundle_document, bundle_of, read_bundle
+from airferry.openshift.catalog.bundle_manifests import bundle_of, read_bundle
+from airferry.openshift.catalog.bundle_rendering import rendered
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.yaml_documents import read_yaml
 
@@ -36,7 +37,7 @@ def by_type(document: dict[str, Any], kind: str) -> list[Any]:
 
 
 def test_a_real_bundle_is_rendered() -> None:
-    document = bundle_document(files_of("etcd.0.9.2"), IMAGE)
+    document = rendered(read_bundle(files_of("etcd.0.9.2"), IMAGE), IMAGE)
     assert {key: document[key] for key in ("schema", "name", "package", "image")} == {
         "schema": "olm.bundle",
         "name": "etcdoperator.v0.9.2",
@@ -56,7 +57,7 @@ def test_a_real_bundle_is_rendered() -> None:
 
 
 def test_the_small_form_keeps_what_the_console_shows() -> None:
-    document = bundle_document(files_of("etcd.0.9.2"), IMAGE, as_objects=False)
+    document = rendered(read_bundle(files_of("etcd.0.9.2"), IMAGE), IMAGE, as_objects=False)
     (shown,) = by_type(document, "olm.csv.metadata")
     assert shown["displayName"] == "etcd" and shown["crdDescriptions"]["owned"] and "install" not in shown
     assert by_type(document, "olm.bundle.object") == []
@@ -72,7 +73,7 @@ def test_images_are_those_of_opm() -> None:
             "install": {"spec": {"deployments": [{"spec": {"template": {"spec": pod}}}]}},
         },
     }
-    document = bundle_document(bundle(csv), "q.io/a/bundle:1")
+    document = rendered(read_bundle(bundle(csv), "a"), "q.io/a/bundle:1")
     assert document["relatedImages"] == [
         {"name": "", "image": "q.io/a/bundle:1"},
         {"name": "db", "image": "q.io/a/db:1"},
@@ -96,7 +97,7 @@ def test_properties_come_from_the_file_and_the_annotation() -> None:
     own = [{"type": "olm.maxOpenShiftVersion", "value": "4.8"}]
     csv = {"metadata": {"name": "app.v1", "annotations": {"olm.properties": json.dumps(own)}}}
     properties = b"properties:\n- type: ours\n  value: 1\n"
-    document = bundle_document(bundle(csv, **{"metadata/properties.yaml": properties}), "")
+    document = rendered(read_bundle(bundle(csv, **{"metadata/properties.yaml": properties}), "a"), "")
     assert by_type(document, "olm.maxOpenShiftVersion") == ["4.8"] and by_type(document, "ours") == [1]
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airferry.errors import AirferryError, MalformedError
-from airferry.openshift.catalog.bundle_manifests import bundle_document, read_bundle
+from airferry.openshift.catalog.bundle_manifests import read_bundle
+from airferry.openshift.catalog.bundle_rendering import rendered
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.metas import read_metas
 from airferry.openshift.catalog.model import Catalog
@@ -119,7 +120,7 @@ def test_damaged_bundles_are_read_or_refused(data: st.DataObject) -> None:
     document = _yaml(files[name])[0]
     files[name] = json.dumps(_damage(document, data)).encode()
     try:
-        document = bundle_document(files, "q.io/a/b:1", as_objects=data.draw(st.booleans()))
+        document = rendered(read_bundle(files, "a"), "q.io/a/b:1", as_objects=data.draw(st.booleans()))
     except AirferryError:
         return
     read(json.dumps(document).encode())

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airferry.errors import MalformedError
-from airferry.openshift.catalog.bundle_manifests import BundleManifests, bundle_properties, rendered
+from airferry.openshift.catalog.bundle_manifests import BundleManifests
+from airferry.openshift.catalog.bundle_rendering import bundle_properties, rendered
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.metas import Meta
 
