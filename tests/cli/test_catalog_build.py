@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airferry.lab.layer import File
-from airferry.openshift.catalog.metas import read_metas
+from airferry.openshift.catalog.reading.metas import read_metas
 from failures.stage import Run, airferry
 
 from .catalog_bases import COMMAND, CONFIGS, OLD, OPM, LayoutWriter, write_bases

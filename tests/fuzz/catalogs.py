@@ -3,15 +3,15 @@
 import json
 from typing import Any, Final
 
-from airferry.openshift.catalog.bundle_manifests import read_bundle
-from airferry.openshift.catalog.bundle_rendering import rendered
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import read_metas
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.package_manifests import package_metas, read_package_manifest
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.bundle_manifests import read_bundle
+from airferry.openshift.catalog.reading.bundle_rendering import rendered
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
+from airferry.openshift.catalog.reading.metas import read_metas
+from airferry.openshift.catalog.reading.package_manifests import package_metas, read_package_manifest
+from airferry.openshift.catalog.reading.yaml_documents import read_yaml
 from airferry.openshift.catalog.upgrade_graph import heads
-from airferry.openshift.catalog.yaml_documents import read_yaml
 
 from .target import Target
 from .targets import JSON_WORDS

@@ -9,7 +9,7 @@ from airferry.app.catalog_forms import catalog_files
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Catalog, ChannelEntry
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
 from airferry.survey.bundle_folder import bundle_folder_metas, bundle_folders, package_files, package_folder_metas
 
 DATA = Path(__file__).parents[1] / "data" / "catalogs"

@@ -17,13 +17,13 @@ from airferry.app.open_catalog import OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
 from airferry.oci import Manifest, PlaceKind, Reference
-from airferry.openshift.catalog.catalog_objects import catalog_objects, check_object_name, object_name
+from airferry.openshift.catalog.building.documents import Rewritten, rewritten
 from airferry.openshift.catalog.checking import absent_deprecations
-from airferry.openshift.catalog.documents import Rewritten, rewritten
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.labels import DEFAULT_CONFIGS
+from airferry.openshift.catalog.mirroring.catalog_objects import catalog_objects, check_object_name, object_name
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.select import select_catalog
+from airferry.openshift.catalog.selecting.select import select_catalog
 from airferry.plan import CopyRequest
 
 _LOST: Final = (FindingCode.LEFT_OUT, FindingCode.DUPLICATE_NAME)

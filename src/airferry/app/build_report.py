@@ -8,10 +8,10 @@ from airferry.app.catalog_wanted import added_lines, selected_to_json, selection
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.documents import Rewritten
+from airferry.openshift.catalog.building.documents import Rewritten
+from airferry.openshift.catalog.building.provenance import selection_digest
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.provenance import selection_digest
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
 from airferry.quantities import print_count
 
 _MOST_NAMES: Final = 20

@@ -10,10 +10,10 @@ from airferry.app.places import Places
 from airferry.content.unpack_folder import HeldEntry, read_folders
 from airferry.errors import ExitCode
 from airferry.oci import Reference
-from airferry.openshift.catalog.cache_digest import CacheVerdict, check_cache
-from airferry.openshift.catalog.layer import FOLDER_MODE
-from airferry.openshift.catalog.rebuild import Below
-from airferry.openshift.catalog.tar_stream import TarFile
+from airferry.openshift.catalog.building.cache_digest import CacheVerdict, check_cache
+from airferry.openshift.catalog.building.layer import FOLDER_MODE
+from airferry.openshift.catalog.building.rebuild import Below
+from airferry.openshift.catalog.building.tar_stream import TarFile
 
 _LIMIT_BYTES: Final = 1024 * 1024 * 1024
 

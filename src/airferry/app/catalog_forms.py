@@ -7,9 +7,9 @@ from pathlib import Path
 
 from airferry.content.filesystem import reading
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import Meta, read_metas
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.reading import CatalogReader
+from airferry.openshift.catalog.reading.catalog_reader import CatalogReader
+from airferry.openshift.catalog.reading.metas import Meta, read_metas
 from airferry.survey.bundle_folder import (
     bundle_folder_metas,
     bundle_folders,

@@ -17,12 +17,12 @@ from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
 from airferry.errors import UsageError
 from airferry.oci import PlaceKind, Reference, Repository
-from airferry.openshift.catalog.documents import rewritten
+from airferry.openshift.catalog.building.documents import rewritten
+from airferry.openshift.catalog.building.rebuild import Below
 from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEFAULT_CONFIGS
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.rebuild import Below
-from airferry.openshift.catalog.select import Selected, select_catalog
+from airferry.openshift.catalog.selecting.select import Selected, select_catalog
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from airferry.openshift.catalog.consequences import Consequences
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.select import Selected, select_catalog
+from airferry.openshift.catalog.selecting.select import Selected, select_catalog
 
 _GAPS: Final = (FindingCode.MALFORMED_IMAGE, FindingCode.MISSING_UPSTREAM, FindingCode.CANNOT_TELL)
 

@@ -8,7 +8,7 @@ from airferry.app.catalog_wanted import added_lines
 from airferry.app.check_catalog import CheckedCatalog, CheckReport
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import catalog_images, parse_image
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
 from airferry.quantities import print_count
 
 _MOST_LINES: Final = 40

@@ -15,12 +15,20 @@ from airferry.app.places import Places
 from airferry.content.added import AddedSource
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Manifest, Place, PlaceKind, Reference, Repository
+from airferry.openshift.catalog.building.documents import Rewritten
+from airferry.openshift.catalog.building.layer import Layer, LayerPlan, catalog_layer
+from airferry.openshift.catalog.building.provenance import provenance
+from airferry.openshift.catalog.building.rebuild import (
+    Below,
+    BuiltImage,
+    Wanted,
+    from_nothing,
+    list_of,
+    put_on_top,
+    relisted,
+)
 from airferry.openshift.catalog.checking import refusals
-from airferry.openshift.catalog.documents import Rewritten
-from airferry.openshift.catalog.layer import Layer, LayerPlan, catalog_layer
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.provenance import provenance
-from airferry.openshift.catalog.rebuild import Below, BuiltImage, Wanted, from_nothing, list_of, put_on_top, relisted
 
 SCRATCH: Final = "scratch"
 """What people write for a base that is no image."""

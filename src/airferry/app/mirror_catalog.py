@@ -29,9 +29,9 @@ from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UnsupportedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.oci.reference import is_host
-from airferry.openshift.catalog.catalog_objects import catalog_objects, check_object_name, object_name
 from airferry.openshift.catalog.images import catalog_images
-from airferry.openshift.catalog.mirror_names import (
+from airferry.openshift.catalog.mirroring.catalog_objects import catalog_objects, check_object_name, object_name
+from airferry.openshift.catalog.mirroring.mirror_names import (
     DEFAULT_MAX_COMPONENTS,
     MirrorNames,
     check_max_components,

@@ -14,7 +14,7 @@ from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import PlaceKind, Reference
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ from airferry.content.unpack_select import PathMapping
 from airferry.content.unpack_tree import ExtractOptions, extract_tree
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.bundle_manifests import PACKAGE_ANNOTATION
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL
-from airferry.openshift.catalog.metas import Meta
 from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.catalog.reading.bundle_manifests import PACKAGE_ANNOTATION
+from airferry.openshift.catalog.reading.metas import Meta
 from airferry.survey.catalog_database import HEADER
 
 

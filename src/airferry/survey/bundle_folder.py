@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from airferry.content.filesystem import reading
 from airferry.errors import MalformedError
-from airferry.openshift.catalog.bundle_manifests import BundleManifests, bundle_of, read_bundle
 from airferry.openshift.catalog.findings import Finding, FindingCode
-from airferry.openshift.catalog.metas import Meta
-from airferry.openshift.catalog.package_manifests import (
+from airferry.openshift.catalog.reading.bundle_manifests import BundleManifests, bundle_of, read_bundle
+from airferry.openshift.catalog.reading.metas import Meta
+from airferry.openshift.catalog.reading.package_manifests import (
     PackageManifest,
     bundle_metas,
     package_metas,
     read_package_manifest,
 )
-from airferry.openshift.catalog.yaml_documents import read_yaml
+from airferry.openshift.catalog.reading.yaml_documents import read_yaml
 from airferry.survey.catalog_folder import walk
 
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024

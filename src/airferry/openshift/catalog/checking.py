@@ -10,10 +10,10 @@ from typing import Final
 
 from airferry.errors import AirferryError, MalformedError
 from airferry.openshift.catalog.consequences import ImageUses
-from airferry.openshift.catalog.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import parse_image
 from airferry.openshift.catalog.model import Bundle, Catalog, Channel, Package
+from airferry.openshift.catalog.selecting.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.upgrade_graph import violations
 from airferry.openshift.semver import is_version
 from airferry.openshift.version_range import VersionRange
