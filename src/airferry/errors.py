@@ -32,6 +32,10 @@ ERROR_CODES: dict[str, tuple[ExitCode, str]] = {
     "denied": (ExitCode.USER, "the credentials are good but do not allow this"),
     "certificate": (ExitCode.USER, "the TLS certificate of a registry cannot be trusted"),
     "unreachable": (ExitCode.USER, "a registry, or its database, could not be reached: name, route, port or proxy"),
+    "unfit-registry": (
+        ExitCode.USER,
+        "a destination registry lacks an organisation or project, or does not take such names or pushes",
+    ),
     "blocked": (ExitCode.USER, "registries.conf bars every place the image could be pulled from"),
     "throttled": (ExitCode.USER, "the registry kept answering 429 for longer than we were told to wait"),
     "registry-failed": (ExitCode.USER, "the registry kept answering with a server error"),

@@ -85,6 +85,13 @@ def test_what_is_no_install_config_is_not_taken_for_one(name: str, tmp_path: Pat
     run.refused("malformed", str(file), "install-config", hint="install-config")
 
 
+def test_where_an_install_config_breaks_is_named_without_its_secrets(tmp_path: Path) -> None:
+    file = written(tmp_path, 'baseDomain: a\npullSecret: \'{"auths": {"q.io": {"auth": "geheim"}}}\'\nsshKey: "x\n')
+    run = airferry("verify", "--release", "4.12.0", "--install-config", file)
+    run.refused("malformed", f"{file}, line 4", hint="indentation")
+    assert "geheim" not in run.err
+
+
 def deep_yaml(folder: Path) -> tuple[object, ...]:
     return ("--mirror-sets", written(folder, DEEP))
 

@@ -94,7 +94,7 @@ def test_probe_takes_the_place_that_skopeo_takes(open_registry: OurRegistry, tmp
         assert found["taken"] == 2
         assert [place["answer"]["has"] for place in found["places"]] == [False, True, False, False]
         gone = airferry("cluster", "explain", f"{source}/no:1", conf, "--probe")
-        assert gone.code == 1 and "A node pulls from nowhere: none answers" in gone.out
+        assert gone.code == 1 and "A node pulls from nowhere: none has it" in gone.out
 
 
 def filled(text: str, hosts: list[str]) -> str:

@@ -26,7 +26,8 @@ from airferry.oci.pull_sources import PullSource
 from airferry.openshift.cluster import MirrorEntry, MirrorKind, MirrorSet, print_registries_conf, pull_rules
 from airferry.openshift.cluster.verdict import Verdict, judge
 from airferry.openshift.cluster.wanted import SignatureDemand, Wanted, WantedKind
-from airferry.survey.pull_probe import ProbeSettings, PullPlace, PullProbe
+from airferry.survey.pull_blobs import PullPlace
+from airferry.survey.pull_probe import ProbeSettings, PullProbe
 from cli.world import OurRegistry
 from failures.stage import Served, airferry
 

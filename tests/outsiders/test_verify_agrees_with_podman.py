@@ -75,6 +75,8 @@ def publish(folder: Path) -> Images:
     put_odd(store, app, "chart", "application/vnd.cncf.helm.config.v1+json", b"{}")
     put_odd(store, app, "garbled", "application/vnd.oci.image.config.v1+json", b"no JSON at all")
     put_odd(store, app, "mixed", "application/vnd.docker.container.image.v1+json")
+    put_layer_type(store, children[0], "docker-zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd")
+    put_layer_type(store, children[0], "docker-oci", "application/vnd.oci.image.layer.v1.tar+gzip")
     put_odd(store, children[0], "docker-odd", "application/vnd.example.odd+json")
     bad = put_odd(store, children[0], "docker-garbled", "application/vnd.docker.container.image.v1+json", b"no JSON")
     put_list(store, PATH, [bad], "bad-child")
@@ -91,6 +93,14 @@ def put_odd(store: LabStore, like: BuiltImage, tag: str, kind: str, config: byte
     manifest = json.dumps(fields).encode()
     digest = store.put_manifest(PATH, manifest, like.media_type, tag)
     return replace(like, digest=digest, size_bytes=len(manifest))
+
+
+def put_layer_type(store: LabStore, like: BuiltImage, tag: str, kind: str) -> None:
+    """Publish an image like another one whose layers are said to be of another type."""
+    fields = json.loads(store.read(like.digest))
+    for layer in fields["layers"]:
+        layer["mediaType"] = kind
+    store.put_manifest(PATH, json.dumps(fields).encode(), like.media_type, tag)
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,8 @@ def load(images: Images, guarded: tuple[Door, ...], flawed: tuple[Door, ...], fo
                     "garbled",
                     "mixed",
                     "docker-odd",
+                    "docker-zstd",
+                    "docker-oci",
                     "bad-child",
                     "listed",
                     "foreign",
@@ -278,11 +290,43 @@ def bundle(bench: Bench) -> Path:
     return file
 
 
+def glued(bench: Bench) -> Path:
+    """Return a bundle made with cat, of files whose last line has no end."""
+    file = bench.folder / "glued.pem"
+    file.write_bytes(bench.docker.authority.read_bytes().strip() + bench.ours.authority.read_bytes())
+    return file
+
+
+def marked(bench: Bench) -> Path:
+    """Return a CA that an editor has put a byte order mark before."""
+    file = bench.folder / "marked.pem"
+    file.write_bytes(b"\xef\xbb\xbf" + bench.ours.authority.read_bytes())
+    return file
+
+
+def blanks(bench: Bench) -> Path:
+    """Return a CA whose lines end in blanks, with empty ones between them, which does no harm."""
+    file = bench.folder / "blanks.pem"
+    file.write_bytes(b"".join(line + b" \n\n" for line in bench.ours.authority.read_bytes().splitlines()))
+    return file
+
+
 def tables(*written: tuple[str, str, str]) -> str:
     """Write registries.conf by hand: of each table the head, more of its lines, and a mirror."""
     return "".join(
         f'[[registry]]\n{head}\n{more}[[registry.mirror]]\nlocation = "{mirror}"\n' for head, more, mirror in written
     )
+
+
+def in_the_open(door: Door) -> dict[str, str]:
+    assert door.user is not None
+    user, _, password = door.user.partition(":")
+    return {"username": user, "password": password}
+
+
+def wrapped(door: Door) -> str:
+    auth: str = door.auths[door.host]["auth"]
+    return f"{auth[:8]}\n{auth[8:]}\n"
 
 
 def wrong_password(door: Door) -> dict[str, Any]:
@@ -309,6 +353,11 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
     "a Docker manifest with a configuration of an odd type": (
         "",
         lambda bench, door: simple(door, f"{NAME}:docker-odd"),
+    ),
+    "a Docker manifest with a layer of zstd": ("not-an-image", lambda bench, door: simple(door, f"{NAME}:docker-zstd")),
+    "a Docker manifest with a layer of OCI's type": (
+        "not-an-image",
+        lambda bench, door: simple(door, f"{NAME}:docker-oci"),
     ),
     "the configuration of a list's child is not JSON": (
         "bad-blob",
@@ -355,6 +404,26 @@ BOTH: dict[str, tuple[str, Callable[[Bench, Door], Case]]] = {
         lambda bench, door: simple(door, f"{NAME}:spoilt", deep=True),
     ),
     "all is there, and is hashed": ("", lambda bench, door: simple(door, by_digest(bench), deep=True)),
+    "an entry for the path without a credential hides that of the host": (
+        "no-credential",
+        lambda bench, door: simple(door, by_digest(bench), auths={**door.auths, door.at(WHOLE): {}}),
+    ),
+    "user and password without auth": (
+        "no-credential",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: in_the_open(door)}),
+    ),
+    "an auth on several lines, as base64 prints long ones": (
+        "",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: {"auth": wrapped(door)}}),
+    ),
+    "an auth that begins with a blank": (
+        "malformed",
+        lambda bench, door: simple(door, by_digest(bench), auths={door.host: {"auth": f" {wrapped(door)}"}}),
+    ),
+    "an entry of another host that is null": (
+        "",
+        lambda bench, door: simple(door, by_digest(bench), auths={**door.auths, "other.example.com": None}),
+    ),
     "an unknown CA": (
         "unknown-ca",
         lambda bench, door: simple(door, by_digest(bench), authority=bench.flawed[Flaw.NONE].authority),
@@ -380,6 +449,18 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
     "a CA bundle with remarks and a CA of others": (
         "",
         lambda bench: simple(bench.ours, by_digest(bench), authority=bundle(bench)),
+    ),
+    "a CA bundle of files that were joined in the middle of a line": (
+        "malformed",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=glued(bench)),
+    ),
+    "a CA after a byte order mark": (
+        "malformed",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=marked(bench)),
+    ),
+    "a CA with blanks and empty lines": (
+        "",
+        lambda bench: simple(bench.ours, by_digest(bench), authority=blanks(bench)),
     ),
     "the first mirror gives a damaged manifest, and the next one is whole": (
         "bad-manifest",
@@ -534,6 +615,78 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
             bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", bench.ours.at("OCP/Whole")))
         ),
     ),
+    "a mirror whose location ends in a slash, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", f"{bench.ours.at(WHOLE)}/"))
+        ),
+    ),
+    "a table whose location ends in a slash, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}/"', "", bench.ours.at(WHOLE)))
+        ),
+    ),
+    "a mirror with a tag, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours, by_digest(bench), by_hand=tables((f'location = "{NAME}"', "", f"{bench.ours.at(WHOLE)}:app"))
+        ),
+    ),
+    "a mirror that is a short name of Docker Hub, written by hand": (
+        "bad-rule",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nlocation = "{NAME}"\n'
+            '[[registry.mirror]]\nlocation = "docker.io/app"\n'
+            f'[[registry.mirror]]\nlocation = "{bench.ours.at(WHOLE)}"\n',
+        ),
+    ),
+    "a table that sends pulls elsewhere, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nprefix = "{NAME}"\nlocation = "{bench.ours.at(WHOLE)}"\n',
+        ),
+    ),
+    "a wildcard that sends pulls elsewhere, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=f'[[registry]]\nprefix = "*.example.invalid"\nlocation = "{bench.ours.host}"\n',
+        ),
+    ),
+    "the mirror is insecure by its own table alone, written by hand": (
+        "unknown-ca",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            authority=bench.docker.authority,
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE)))
+            + f'[[registry]]\nlocation = "{bench.ours.host}"\ninsecure = true\n',
+        ),
+    ),
+    "a search list with a scheme, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand='unqualified-search-registries = ["https://docker.io"]\n'
+            + tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))),
+        ),
+    ),
+    "a search list with a path, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand='unqualified-search-registries = ["docker.io/library"]\n'
+            + tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))),
+        ),
+    ),
     "a wildcard rule and narrower ones, written by hand": (
         "",
         lambda bench: simple(
@@ -588,6 +741,9 @@ def ask(case: Case, folder: Path, node: Podman) -> Answers:
     deep = ("--deep",) if case.deep else ()
     run = airferry("verify", *files, "--ca", certs / "ca.crt", "--platform", "linux/amd64", *deep, "-o", "json")
     assert run.code in (0, 1, 3), run.end
+    if "error" in json.loads(run.out or run.err):
+        # A file that nodes do not read either: no image can be asked for.
+        return Answers(pulled.code == 0, "no", json.loads(run.out or run.err)["error"]["code"], pulled.err + run.end)
     (image,) = json.loads(run.out)["images"]
     assert run.code == {"yes": 0, "no": 1, "cannot tell": 3}[image["answer"]]
     return Answers(pulled.code == 0, image["answer"], image["code"], f"{pulled.err}\n{image}")

@@ -31,7 +31,8 @@ from airferry.openshift.cluster.object_names import check_object_name
 from airferry.openshift.cluster.release_fields import source_section
 from airferry.openshift.release.naming import OFFICIAL_REPOSITORY, version_reference
 from airferry.openshift.release.payload import Component
-from airferry.plan.mapping import parse_file
+from airferry.plan.mapping import Mapping, parse_file
+from airferry.plan.nesting import with_shallow_names
 from airferry.survey.crew import work_through
 
 _OBJECT_WORDS: Final = {"idms": MirrorKind.IDMS, "itms": MirrorKind.ITMS, "icsp": MirrorKind.ICSP}
@@ -48,6 +49,7 @@ class MirrorSetsRequest:
     to: str | None = None
     published_at: str = str(OFFICIAL_REPOSITORY)
     mapping_files: tuple[Path, ...] = ()
+    max_nested_paths: int | None = None
     width: ScopeWidth = ScopeWidth.REPOSITORY
     policy: SourcePolicy | None = None
     kinds: tuple[str, ...] = ("idms", "itms")
@@ -180,14 +182,20 @@ async def _find(asked: MirrorSetsRequest, places: Places, narrator: Narrator) ->
         narrator.phase("reading the release", steps=None)
         parts.append(await _from_mirror(asked, release, places, narrator))
     origins = await read_origins(asked.from_dir) if asked.from_dir is not None and asked.mapping_files else {}
-    for file in asked.mapping_files:
-        mappings = parse_file(str(file), read_text_file(file))
+    for file, mappings in _mappings(asked):
         parts.append(_Found(tuple(one for item in mappings for one in mirrored_by(item, file, origins))))
     return _Found(
         tuple(item for part in parts for item in part.mirrored),
         tuple(item for part in parts for item in part.versions),
         tuple(item for part in parts for item in part.missing),
     )
+
+
+def _mappings(asked: MirrorSetsRequest) -> list[tuple[Path, tuple[Mapping, ...]]]:
+    """Return what each mapping file says, with names as short as `image mirror` made them. Raises UsageError."""
+    said = [(file, parse_file(str(file), read_text_file(file))) for file in asked.mapping_files]
+    with_shallow_names((item for _, mappings in said for item in mappings), asked.max_nested_paths)
+    return [(file, with_shallow_names(mappings, asked.max_nested_paths)) for file, mappings in said]
 
 
 async def _records(disk: Path) -> tuple[ReleaseRecord, ...]:

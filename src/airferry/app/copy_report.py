@@ -1,8 +1,10 @@
 """What a copy came to, as values, as lines and as JSON."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from airferry.app.destination_facts import DestinationFacts
 from airferry.errors import ExitCode
 from airferry.oci import Digest
 from airferry.plan import CopyRequest, Gap, Summary
@@ -36,6 +38,7 @@ class Estimate:
 class CopyReport:
     """What a copy came to. ``arrived`` pairs each request that is complete with its digest.
 
+    ``renamed`` gives the destinations that got shorter names than were asked for.
     Attachments are among the requests where they were looked for: not with images known complete from an earlier run.
     """
 
@@ -47,10 +50,14 @@ class CopyReport:
     seconds: float
     estimate: Estimate
     dry_run: bool = False
+    destinations: tuple[DestinationFacts, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> ExitCode:
-        """DONE when everything asked for is there, GAPS otherwise."""
+        """DONE when everything asked for is there, GAPS otherwise; USER for a rehearsal of what would be refused."""
+        if self.dry_run and any(facts.refusals for facts in self.destinations):
+            return ExitCode.USER
         return ExitCode.GAPS if self.gaps else ExitCode.DONE
 
     @property
@@ -90,6 +97,8 @@ class CopyReport:
                 if request.optional
             ],
             "gaps": [gap_to_json(gap) for gap in self.gaps],
+            "renamed": dict(self.renamed),
+            "destinations": [facts.to_json() for facts in self.destinations],
             "plan": self.summary.to_json(),
             "estimate": {
                 "seconds": round(self.estimate.seconds, 3),

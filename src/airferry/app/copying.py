@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from airferry.app.copy_report import CopyReport, Estimate, print_summary
+from airferry.app.destination_check import Destinations, check_plan, prepare_destinations
 from airferry.app.known_images import believed, remember, still_there
 from airferry.app.narration import Narrator
 from airferry.app.places import Places
@@ -98,6 +99,7 @@ class _Copy:
         self._narrator = narrator
         self._platforms = platforms
         self._gaps = list(gaps)
+        self._destinations_found = Destinations()
         self._breaker = Breaker(go_on=options.tolerance is Tolerance.FAILURES)
 
     async def carry_out(self) -> CopyReport:
@@ -107,6 +109,7 @@ class _Copy:
             await reserve(self._requests, self._places)
         held = await self._known_complete()
         wanted = [request for request in self._requests if request not in held]
+        await self._prepare_destinations(wanted)
         findings, attachments = await self._look_at_sources(wanted)
         holdings, mountable = await self._look_at_destinations((*wanted, *attachments), findings)
         wanted = [request for request in (*wanted, *attachments) if request.destination not in holdings.lost]
@@ -118,6 +121,9 @@ class _Copy:
         narrator.note(f"info: Planning completed in {print_duration(time.monotonic() - started)}")
         narrator.note(print_summary(summary, len(held), estimate))
         self._stop_at_gaps()
+        plan = await check_plan(plan, survey, self._destinations_found, self._places, dry_run=dry_run)
+        self._refuse_unfit()
+        self._tell_destinations()
         outcome = Outcome()
         if dry_run:
             narrator.note("info: Dry run complete")
@@ -140,6 +146,7 @@ class _Copy:
             seconds=time.monotonic() - started,
             estimate=estimate,
             dry_run=dry_run,
+            destinations=tuple(self._destinations_found.facts.values()),
         )
 
     @property
@@ -209,8 +216,9 @@ class _Copy:
             return Holdings(), set()
         self._narrator.phase("asking the destination")
         try:
+            asked = [request for request in requests if not self._destinations_found.lacks(request.destination)]
             holdings = await survey_destinations(
-                requests, findings, self._places.sink, on_asked=self._count_step, breaker=self._breaker
+                asked, findings, self._places.sink, on_asked=self._count_step, breaker=self._breaker
             )
         except UnreachableError as error:
             # A dry run is often made where the mirror cannot be reached: its text is wanted all the same.
@@ -225,6 +233,37 @@ class _Copy:
         if not self._options.mount:
             return holdings, set()
         return holdings, {place for place in self._destinations if isinstance(self._places.sink(place), Mounting)}
+
+    async def _prepare_destinations(self, requests: Sequence[CopyRequest]) -> None:
+        """Get the namespaces that the requests go to ready. Raises UnfitRegistryError for those that cannot be."""
+        self._narrator.phase("preparing the destination")
+        self._destinations_found = await prepare_destinations(
+            (request.destination for request in requests),
+            self._places,
+            dry_run=self._options.dry_run,
+            refresh=self._options.refresh,
+        )
+        for facts in self._destinations_found.facts.values():
+            # Who cannot be reached now is not waited for again, unless the copy goes on or only rehearses.
+            if isinstance(facts.trouble, UnreachableError) and not self._options.dry_run and not self._goes_on:
+                raise facts.trouble
+        self._refuse_unfit()
+
+    def _refuse_unfit(self) -> None:
+        refusals = self._destinations_found.refusals
+        if not refusals or self._options.dry_run or self._goes_on:
+            return
+        self._tell_destinations(with_refusals=False)
+        first, *more = refusals
+        also = f" (and {len(more)} more)" if more else ""
+        raise type(first)(f"{first.message}{also}; nothing was copied", hint=first.hint)
+
+    def _tell_destinations(self, *, with_refusals: bool = True) -> None:
+        found = self._destinations_found
+        for line in (line for facts in found.facts.values() for line in facts.notable_lines()):
+            self._narrator.note(f"info: {line}")
+        for error in found.refusals if with_refusals else ():
+            self._narrator.warn(f"{error.message}; {error.hint}")
 
     def _stop_at_gaps(self) -> None:
         """Raise what the first gap is about, if gaps of its kind are not tolerated."""

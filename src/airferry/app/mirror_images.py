@@ -1,7 +1,7 @@
 """``image mirror`` and ``image copy``: any images, from any place to any other, by oc's grammar."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airferry.app.copy_report import CopyReport
@@ -17,6 +17,7 @@ from airferry.oci import Digest, PlaceKind, Reference
 from airferry.plan import CopyRequest, Gap
 from airferry.plan.lists import ImageList
 from airferry.plan.mapping import Mapping, check_mappings, matching_tags, parse_arguments
+from airferry.plan.nesting import shallow_requests
 from airferry.plan.platforms import PlatformFilter
 
 
@@ -34,6 +35,7 @@ class MirrorImages:
     source_tree: Path | None = None
     platforms: PlatformFilter | None = None
     allow_unverified: bool = False
+    max_nested_paths: int | None = None
     options: CopyOptions = field(default_factory=CopyOptions)
 
 
@@ -68,10 +70,14 @@ async def mirror_images(asked: MirrorImages, places: Places, narrator: Narrator)
                 mapping.source, mapping.destination.repository, (), f"{mapping.source}:{mapping.pattern}"
             )
             gaps.append(Gap(unread, unread.name, error))
+    found, renamed = shallow_requests(found, asked.max_nested_paths)
+    for name, shallow in renamed.items():
+        narrator.note(f"info: {name} is named {shallow}")
     requests = _once(found)
     await _mind_releases(asked, requests, places)
     await new_origins(requests)  # a record that cannot be read stops the run before anything is copied
     report = await copy_images(requests, places, asked.options, narrator, platforms=asked.platforms, gaps=gaps)
+    report = replace(report, renamed=renamed)
     if not asked.options.dry_run:
         arrived = [request for request, _ in report.arrived if not request.optional]
         await write_origins(await new_origins(arrived), private=places.settings.private)

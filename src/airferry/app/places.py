@@ -91,6 +91,10 @@ class Places:
         """Return the registry at ``host`` itself, for questions about it rather than about an image."""
         return self._readers.registry(host)
 
+    def target_registry(self, host: str) -> RegistryPlace:
+        """Return the registry at ``host`` as it is written to, for questions about it rather than about an image."""
+        return self._writers.registry(host)
+
     def held(self, place: Place) -> HeldRecord:
         """Return what earlier runs noted about ``place``."""
         if place not in self._held:

@@ -19,7 +19,7 @@ from airferry.media.pruning import held, layout_shelf, prune_layout, prune_tree,
 from airferry.oci import Digest, Place, PlaceKind, Repository
 from airferry.oci.reference import is_host, is_repository_path, refuse_userinfo
 from airferry.plan.pruning import Removal, RepositoryRemoval, Shelf, plan_removal
-from airferry.plan.wanted_sets import WantedSet, all_but, wanted_digests, wanted_list, wanted_name
+from airferry.plan.wanted_sets import WantedSet, all_but, under_shallow_names, wanted_digests, wanted_list, wanted_name
 from airferry.survey.registry_shelves import registry_shelves, tags_now
 from airferry.transfer.deleting import delete_manifests
 
@@ -36,6 +36,7 @@ class PruneImages:
     tree: Path | None = None
     keep: tuple[str, ...] = ()
     lists: ListFiles = field(default_factory=ListFiles)
+    max_nested_paths: int | None = None
     release_disks: tuple[Path, ...] = ()
     dropped_releases: tuple[str, ...] = ()
     may_empty: bool = False
@@ -154,7 +155,7 @@ async def _wanted_sets(asked: PruneImages, scope: _Scope) -> list[WantedSet]:
     records = await _own_records(scope)
     dropped = _dropped(asked.dropped_releases, records, scope)
     sets = [wanted_name(text, scope.place) for text in asked.keep]
-    sets += await _wanted_lists(asked.lists, scope)
+    sets += await _wanted_lists(asked.lists, scope, asked.max_nested_paths)
     for disk in asked.release_disks:
         if not await asyncio.to_thread((disk / "v2").is_dir):
             raise NotFoundError(f"{disk} holds no images", hint="--keep-releases takes a disk that releases are on")
@@ -173,7 +174,7 @@ async def _wanted_sets(asked: PruneImages, scope: _Scope) -> list[WantedSet]:
     return [*sets, *(wanted_digests(f"release {record.version}", record.digests) for record in kept)]
 
 
-async def _wanted_lists(lists: ListFiles, scope: _Scope) -> list[WantedSet]:
+async def _wanted_lists(lists: ListFiles, scope: _Scope, most_parts: int | None) -> list[WantedSet]:
     template = lists.template()
     if template is not None and not lists.files:
         raise UsageError("--to says where the images of a list went", hint="name the list with --keep-list FILE")
@@ -182,7 +183,8 @@ async def _wanted_lists(lists: ListFiles, scope: _Scope) -> list[WantedSet]:
     for name in lists.files:
         one = ListFiles(files=(name,), form=lists.form, to=lists.to)
         listed = await read_lists(one, source_tree=tree, tree=tree, are_sources=True)
-        sets.append(wanted_list(f"--keep-list {name}", listed, template, tree=tree))
+        wanted = wanted_list(f"--keep-list {name}", listed, template, tree=tree)
+        sets.append(under_shallow_names(wanted, most_parts))
     return sets
 
 

@@ -14,12 +14,12 @@ from airferry.oci import PlaceKind, Platform, Reference
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Trouble
 from airferry.oci.pull_rules import PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, find_rule, normalized, pull_sources
-from airferry.openshift.cluster.image_policies import demands_on
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig
+from airferry.openshift.cluster.policy_demands import demand_in_words, rejected, rejection, signature_demand
 from airferry.openshift.cluster.scopes import is_nested
 from airferry.openshift.cluster.traps import BY_DIGEST_ONLY, BY_TAG_ONLY, Trap, table
 from airferry.openshift.cluster.verdict import Judgement, Verdict, judge
-from airferry.openshift.cluster.wanted import Wanted, WantedKind
+from airferry.openshift.cluster.wanted import SignatureDemand, Wanted, WantedKind
 from airferry.survey.pull_probe import ProbeSettings, PullProbe
 
 
@@ -116,9 +116,9 @@ def explain_pull(
         ExplainedPlace(source, _credential(source, access), _trust(source, known.trusted, config))
         for source in pull_sources(reference, config.rules)
     )
-    demand, barred = _policy(reference, config)
     rule = find_rule(str(normalized(reference.repository)), config.rules)
     secret = access.auth.path if access.auth.path != NO_SECRET else None
+    demand, barred = demand_in_words(reference, config.policy), rejection(reference, config.policy)
     return Explanation(reference, rule, places, demand, barred, secret), access
 
 
@@ -142,7 +142,9 @@ def _known_access(found: NodeRules, pull_secret: Path | None, ca_file: Path | No
         auth = auth if pull_secret is not None else config.auth
         bundles |= {f"additionalTrustBundle of {file}": config.ca_pem} if config.ca_pem else {}
     ca_pem = "\n".join(text for text in bundles.values() if text) or None
-    return _KnownAccess(NodeAccess(found.config.rules, auth, ca_pem, system_cas=True), tuple(bundles))
+    return _KnownAccess(
+        NodeAccess(found.config.rules, auth, ca_pem, system_cas=True, policy=found.config.policy), tuple(bundles)
+    )
 
 
 def _credential(source: PullSource, access: NodeAccess) -> str | None:
@@ -160,19 +162,6 @@ def _trust(source: PullSource, trusted: Sequence[str], config: NodeConfig) -> st
     return ", ".join([*own, "the system's CAs"])
 
 
-def _policy(reference: Reference, config: NodeConfig) -> tuple[str, str | None]:
-    if config.policy is None:
-        return "nothing", None
-    scope, demands = demands_on(reference, config.policy)
-    by = f"scope {scope}" if scope else "its default"
-    kinds = [demand.get("type") for demand in demands]
-    if "reject" in kinds:
-        return f"reject by {by}", f"policy.json rejects the image by {by}, before any place is asked"
-    if "sigstoreSigned" in kinds:
-        return f"a sigstore signature by {by}", None
-    return "nothing", None
-
-
 async def probe_pull(explanation: Explanation, access: NodeAccess, architecture: str) -> Explanation:
     """Try the pull at each place that is not barred, all at once, as ``verify`` tries it at the one that answers.
 
@@ -180,15 +169,16 @@ async def probe_pull(explanation: Explanation, access: NodeAccess, architecture:
     """
     content = access.content()
     platform = Platform("linux", architecture)
+    demand = signature_demand(explanation.reference, access.policy)
     try:
-        tried = await asyncio.gather(*(_try(place.source, content, platform) for place in explanation.places))
+        tried = await asyncio.gather(*(_try(place.source, content, platform, demand) for place in explanation.places))
     finally:
         await content.close()
     places = tuple(replace(place, attempt=attempt) for place, attempt in zip(explanation.places, tried, strict=True))
-    return replace(explanation, places=places, judgement=_judge(explanation, tried, access.rules))
+    return replace(explanation, places=places, judgement=_judge(explanation, tried, access))
 
 
-async def _try(source: PullSource, content: HttpContent, platform: Platform) -> Attempt:
+async def _try(source: PullSource, content: HttpContent, platform: Platform, demand: SignatureDemand | None) -> Attempt:
     if source.barred is not None:
         return Attempt(source, failures=(Failure(Trouble.BLOCKED, source.barred),))
 
@@ -200,14 +190,15 @@ async def _try(source: PullSource, content: HttpContent, platform: Platform) -> 
     rules = PullRules((PullRule(name, name, insecure=source.insecure),))
     probe = PullProbe(open_place, rules, content.settings.credentials, ProbeSettings((platform,)))
     try:
-        (attempt,) = (await probe.probe(source.reference)).attempts
+        (attempt,) = (await probe.probe(source.reference, demand)).attempts
     finally:
         await probe.close()
     return replace(attempt, source=source)
 
 
-def _judge(explanation: Explanation, tried: Sequence[Attempt], rules: PullRules) -> Judgement:
+def _judge(explanation: Explanation, tried: Sequence[Attempt], access: NodeAccess) -> Judgement:
     """Return the answer to what a node would have asked: nothing behind the first place that answers."""
     first = next((number for number, attempt in enumerate(tried) if attempt.answered), len(tried))
     wanted = Wanted(str(explanation.reference), explanation.reference, WantedKind.EXTRA)
-    return judge(wanted, PullFindings(tuple(tried[: first + 1])), rules)
+    findings = PullFindings(tuple(tried[: first + 1]))
+    return rejected(wanted, findings, access.policy) or judge(wanted, findings, access.rules)

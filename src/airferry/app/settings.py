@@ -20,7 +20,8 @@ class Settings:
     ``mirror_set_files`` hold ICSP, IDMS or ITMS documents; ``registries_conf`` is a file in the form of
     containers-registries.conf(5). ``private`` makes files on disk readable by their owner alone. A request that
     failed is tried again ``retry_times`` in a row, after ``retry_delay_s`` that doubles; waits for a registry that
-    answers 429 end after ``patience_s`` in all.
+    answers 429 end after ``patience_s`` in all. ``quay_token_file`` holds an OAuth token for a destination that is a
+    Quay, to make organizations with.
     """
 
     source: Side = field(default_factory=Side)
@@ -31,6 +32,7 @@ class Settings:
     retry_times: int = 5
     retry_delay_s: float = 0.5
     patience_s: float = 900.0
+    quay_token_file: Path | None = None
     state_folder: Path = field(default_factory=lambda: default_state_folder())
 
 

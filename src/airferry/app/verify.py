@@ -21,6 +21,7 @@ from airferry.oci import Platform, Reference
 from airferry.oci.pull_findings import PullFindings
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
+from airferry.openshift.cluster.policy_demands import rejected, signature_demand
 from airferry.openshift.cluster.remedies import Remedies
 from airferry.openshift.cluster.verdict import Judgement, Verdict, is_at_mirror, judge, no_mirror
 from airferry.openshift.cluster.wanted import Wanted, WantedKind, is_served_by_tag, parse_images, wanted_images
@@ -101,13 +102,17 @@ async def verify(asked: VerifyRequest, narrator: Narrator) -> VerifyReport:
             installer = await check_installer(asked.installer, release, asked.from_dir)
         if asked.from_dir is not None and release is not None and not asked.nodes.has_rules:
             nodes = replace(nodes, rules=_rules_on(asked.from_dir, release))
-        wanted = _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
+        wanted = tuple(
+            replace(item, demand=item.demand or signature_demand(item.reference, nodes.policy))
+            for item in _wanted(release, installer, extra, nodes.rules, on_disk=disk is not None)
+        )
         platforms = _platforms(asked, nodes, release)
         settings = ProbeSettings(platforms, asked.deep)
         remedies = Remedies(release.words if release is not None else "", _folder(asked.from_dir))
         found = await _probe(wanted, nodes, content, disk, settings, narrator)
         judgements = tuple(
-            _judged(item, unreadable(findings, item, release), nodes.rules, remedies)
+            rejected(item, findings, nodes.policy)
+            or _judged(item, unreadable(findings, item, release), nodes.rules, remedies)
             for item, findings in zip(wanted, found, strict=True)
         )
         if asked.samples is not None:

@@ -37,6 +37,12 @@ from airferry.cli.session import session
     help="Mapping file: SRC=DST or SRC DST on each line; with --from-dir also file:// sources.",
 )
 @click.option(
+    "--max-nested-paths",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="With -f: the N that `image mirror` was given, so that the sets lead to the names it made.",
+)
+@click.option(
     "--scope",
     type=click.Choice(["repository", "namespace", "registry"]),
     default="repository",

@@ -33,6 +33,12 @@ _COPYING = [
     ),
     click.option("--allow-unverified", is_flag=True, help="Load a disk whose release was copied unverified."),
     click.option("--private", is_flag=True, help="Make files on a disk readable by their owner alone."),
+    click.option(
+        "--max-nested-paths",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        help="Join the last parts of names in destination registries with '-', so that names have at most N parts.",
+    ),
     click.option("--max-per-registry", type=click.IntRange(1, 64), default=6, show_default=True, help="Workers."),
 ]
 _LIST_FORMAT = click.option(
@@ -94,6 +100,7 @@ async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOption
         source_tree=options["source_tree"],
         platforms=parse_filter(options["filter_by_os"], keep_manifest_list=options["keep_manifest_list"]),
         allow_unverified=options["allow_unverified"],
+        max_nested_paths=options["max_nested_paths"],
         options=CopyOptions(
             dry_run=options["dry_run"],
             attachments=not options["no_attachments"],

@@ -25,6 +25,12 @@ from airferry.cli.session import session
     help="Format of the lists, where it cannot be told from what they hold.",
 )
 @click.option(
+    "--max-nested-paths",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="The N that `image mirror` was given for these lists, so that the names it made stay.",
+)
+@click.option(
     "--keep-releases", type=FOLDER, multiple=True, metavar="DISK", help="What stays: the releases that a disk records."
 )
 @click.option(
@@ -59,6 +65,7 @@ async def _prune(reading: ReadOptions, saying: OutputOptions, **options: Any) ->
         tree=tree,
         keep=options["keep"],
         lists=ListFiles(files=options["lists"], form=options["list_format"], to=options["to"]),
+        max_nested_paths=options["max_nested_paths"],
         release_disks=options["keep_releases"],
         dropped_releases=options["drop_release"],
         may_empty=options["empty_repositories"],

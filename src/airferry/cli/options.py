@@ -54,6 +54,7 @@ class SideOptions:
     dest_certificate_authority: Path | None
     src_insecure: bool
     dest_insecure: bool
+    quay_token_file: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,13 @@ has_two_sides = taking(
         click.option("--dest-certificate-authority", type=FILE, help="CA certificate of the destination."),
         _flag("--src-insecure", "As --insecure, for the source only."),
         _flag("--dest-insecure", "As --insecure, for the destination only."),
+        click.option(
+            "--quay-token-file",
+            type=FILE,
+            envvar="AIRFERRY_QUAY_TOKEN_FILE",
+            show_envvar=True,
+            help="OAuth token of the destination, if that is a Quay: missing organizations are made with it.",
+        ),
     ],
 )
 

@@ -7,6 +7,7 @@ import click
 from airferry.cli import (
     registry_content,
     registry_operation,
+    registry_probe,
     registry_quota,
     registry_serving,
     registry_tokens,
@@ -21,7 +22,7 @@ from airferry.cli.secret import ask_password
 
 @click.group("registry", cls=OcGroup, context_settings=SETTINGS)
 def command() -> None:
-    """Set up and serve a mirror registry."""
+    """Set up and serve a mirror registry, and look at others."""
 
 
 @command.command("init")
@@ -97,7 +98,7 @@ def init(
     print_answer("".join(f"{line}\n" for line in lines), document, saying.form)
 
 
-for _other in (registry_serving.serve, *registry_operation.COMMANDS):
+for _other in (registry_serving.serve, registry_probe.probe, *registry_operation.COMMANDS):
     command.add_command(_other)
 for _accounts_command in (registry_users.user, registry_tokens.robot, registry_tokens.token, registry_tokens.keys):
     command.add_command(_accounts_command)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airferry.cli.options import OutputOptions, ReadOptions, SideOptions
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     from airferry.app.settings import Settings
 
 
-def to_settings(reading: ReadOptions, sides: SideOptions | None = None, *, private: bool = False) -> "Settings":
+def to_settings(
+    reading: ReadOptions,
+    sides: SideOptions | None = None,
+    *,
+    private: bool = False,
+    quay_token_file: Path | None = None,
+) -> "Settings":
     """Return the settings that the options mean; an option for one side wins over the one for both."""
     from airferry.app.settings import Settings, Side
 
@@ -39,12 +46,18 @@ def to_settings(reading: ReadOptions, sides: SideOptions | None = None, *, priva
         retry_times=reading.retry_times,
         retry_delay_s=reading.retry_delay,
         patience_s=reading.patience,
+        quay_token_file=sides.quay_token_file if sides is not None else quay_token_file,
     )
 
 
 @asynccontextmanager
 async def session(
-    reading: ReadOptions, saying: OutputOptions, sides: SideOptions | None = None, *, private: bool = False
+    reading: ReadOptions,
+    saying: OutputOptions,
+    sides: SideOptions | None = None,
+    *,
+    private: bool = False,
+    quay_token_file: Path | None = None,
 ) -> AsyncIterator[tuple["Places", "Narrator"]]:
     """Open a run; errors clear the progress before they are shown."""
     from airferry.app.places import Places
@@ -53,7 +66,8 @@ async def session(
     if reading.skip_verification:
         narrator.warn("--skip-verification does nothing here: digests are always checked")
     try:
-        async with Places(to_settings(reading, sides, private=private)) as places:
+        settings = to_settings(reading, sides, private=private, quay_token_file=quay_token_file)
+        async with Places(settings) as places:
             yield places, narrator
     finally:
         # Whatever ends the run, a bar must not stay behind and cover what is said next.

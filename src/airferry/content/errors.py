@@ -103,3 +103,9 @@ class UnsafeArchiveError(AirferryError):
     """A layer names paths outside the folder it is read into, or unpacks to more than is allowed."""
 
     code = "unsafe-archive"
+
+
+class UnfitRegistryError(AirferryError):
+    """The registry answers, and cannot take what is to be written: a namespace, a name, or a kind of push."""
+
+    code = "unfit-registry"

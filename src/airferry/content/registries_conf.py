@@ -102,10 +102,14 @@ def read_node_registries(path: Path) -> NodeRegistries:
 
 def _search(path: Path) -> tuple[str, ...] | None:
     fields = _load(path)
-    found = fields.get("unqualified-search-registries")
     old = fields.get("registries")
-    if found is None and isinstance(old, dict) and "search" in old:
+    if "unqualified-search-registries" not in fields and isinstance(old, dict) and "search" in old:
         return _v1_list(old, "search", path)
+    return _search_list(fields, path)
+
+
+def _search_list(fields: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    found = fields.get("unqualified-search-registries")
     if found is None:
         return None
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
@@ -196,6 +200,9 @@ def _from_v2(fields: Mapping[str, Any], path: Path) -> list[PullRule]:
     mode = fields.get("short-name-mode", "")
     if mode not in _SHORT_NAME_MODES:
         raise MalformedError(f"{path}: short-name-mode cannot be {mode!r}")
+    for entry in _search_list(fields, path) or ():
+        if "/" in _location(entry, f"{path}: unqualified-search-registries"):
+            raise MalformedError(f"{path}: unqualified-search-registries holds {entry!r}, which is no registry")
     tables = fields.get("registry", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise MalformedError(f"{path}: registry is not an array of tables; write [[registry]]")
@@ -234,8 +241,9 @@ def _rule(table: Mapping[str, Any], where: str) -> PullRule:
 
 
 def _mirror(table: Mapping[str, Any], where: str, *, by_digest_only: bool) -> Mirror:
-    location = _location(_text(table, "location", where), where)
-    if not location:
+    """A slash at the end of a mirror stays, unlike that of a table: containers/image fails every pull because of it."""
+    location = _text(table, "location", where)
+    if not _location(location, where):
         raise MalformedError(f"{where} has no location")
     pull_from = _text(table, "pull-from-mirror", where)
     if pull_from and by_digest_only:

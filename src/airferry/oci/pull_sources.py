@@ -107,13 +107,17 @@ def _rewrite(reference: Reference, rule: PullRule, location: str) -> Reference:
     name = str(reference.repository)
     rewritten = location + name[match_length(name, rule.prefix) or 0 :]
     try:
-        repository = Reference.parse(rewritten).repository
+        made = Reference.parse(rewritten)
+        if made.tag is not None or made.digest is not None:
+            raise MalformedError("a location names no tag and no digest")
+        if normalized(made.repository) != made.repository:
+            raise MalformedError(f"the full name is {normalized(made.repository)}")
     except MalformedError as error:
         raise MalformedError(
             f"the registries.conf rule for {rule.prefix!r} turns {name} into {rewritten!r}: {error.message}",
             hint="correct the location in that rule; nodes fail the whole pull because of it",
         ) from error
-    return replace(reference, repository=repository)
+    return replace(reference, repository=made.repository)
 
 
 def _barred(physical: Reference, rules: PullRules) -> str | None:

@@ -10,6 +10,7 @@ from airferry.oci.digest import is_digest
 from airferry.plan.lists.model import Choice, ImageList, RegistryWish, Wish, chosen
 from airferry.plan.lists.templates import Template
 from airferry.plan.mapping import Mapping
+from airferry.plan.nesting import flattened_path, unflattened
 from airferry.plan.pruning import PIN, Shelf, kept_of
 
 _NAMES = re.compile(r"[a-z0-9._/*-]*")
@@ -107,6 +108,30 @@ def wanted_list(name: str, listed: ImageList, template: Template | None, *, tree
         frozenset[Digest]().union(*(part.digests for part in parts)),
         tuple(parts),
     )
+
+
+def under_shallow_names(wanted: WantedSet, most_parts: int | None) -> WantedSet:
+    """Return the set for a registry into which names were joined to at most ``most_parts`` parts.
+
+    A repository counts as what its name says and as what it may have been joined from: nothing is wanted less for it.
+    """
+    if most_parts is None:
+        return wanted
+    return replace(
+        wanted,
+        of=lambda shelf: frozenset[Digest]().union(
+            *(wanted.of(replace(shelf, repository=one)) for one in _meant_by(shelf.repository, most_parts))
+        ),
+        may_be_in=lambda repository: any(wanted.may_be_in(one) for one in _meant_by(repository, most_parts)),
+        entries=tuple(under_shallow_names(entry, most_parts) for entry in wanted.entries),
+    )
+
+
+def _meant_by(repository: Repository, most_parts: int) -> tuple[Repository, ...]:
+    deep = unflattened(repository.path) if repository.place.kind is PlaceKind.REGISTRY else None
+    if deep is None or flattened_path(deep, most_parts) != repository.path:
+        return (repository,)
+    return (repository, Repository(repository.place, deep))
 
 
 def _within(text: str, place: Place) -> str:

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from airferry.errors import MalformedError, parser_words
-from airferry.oci import Digest, Manifest, Platform, mediatype
+from airferry.oci import Descriptor, Digest, Manifest, Platform, mediatype
+from airferry.oci.descriptor import shortened
 
 _VARIANTS: Final = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
 """Source: containers/image, internal/pkg/platform: from the best to the least; none at all is tried last."""
@@ -29,12 +30,24 @@ def choose_instance(index: Manifest, platform: Platform) -> Digest | None:
     return None
 
 
-def may_be_image(manifest_type: str, config_type: str) -> bool:
-    """Whether nodes take a manifest with a configuration of this type for an image.
+_DOCKER_LAYERS: Final = frozenset(
+    f"application/vnd.docker.image.rootfs.{word}"
+    for word in ("diff.tar", "diff.tar.gzip", "foreign.diff.tar", "foreign.diff.tar.gzip")
+)
 
-    Source: containers/image, manifest: of OCI manifests those with OCI's own type, of Docker's all.
+
+def no_image(manifest: Manifest, config: Descriptor) -> str | None:
+    """Return as what nodes refuse a manifest that is no image to them, as words; None for an image.
+
+    Source: containers/image, manifest: an OCI manifest has a configuration of OCI's own type, a Docker manifest layers
+    of the types that Docker itself makes; its configuration may be of any.
     """
-    return manifest_type != mediatype.OCI_MANIFEST or config_type == mediatype.OCI_CONFIG
+    if manifest.media_type == mediatype.OCI_MANIFEST and config.media_type != mediatype.OCI_CONFIG:
+        return f"is no image but an artifact of type {shortened(config.media_type)}"
+    if manifest.media_type == mediatype.DOCKER_MANIFEST:
+        odd = next((layer for layer in manifest.layers if layer.media_type not in _DOCKER_LAYERS), None)
+        return f"is a Docker manifest with a layer of type {shortened(odd.media_type)}" if odd is not None else None
+    return None
 
 
 def misfits(config: bytes, platforms: Iterable[Platform]) -> str | None:

@@ -7,53 +7,25 @@ manifest/list (which child of a list), docker/docker_client (credentials of the 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from airferry.content.errors import (
-    BlockedError,
-    CertificateError,
-    CertificateNameError,
-    CertificateTimeError,
-    DamagedError,
-    DeniedError,
-    NotFoundError,
     UnauthorizedError,
-    UnknownCaError,
-    UnreachableError,
 )
 from airferry.content.http.credentials import CredentialSource
 from airferry.content.http.mirrored import Meeting
-from airferry.content.protocol import ContentSource
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
-from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, Verifier, mediatype
-from airferry.oci.descriptor import shortened
+from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, mediatype
 from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.sigstore import MAX_CLAIM_BYTES, SIGNATURE_ANNOTATION, objection, signature_tag
 from airferry.openshift.cluster.wanted import SignatureDemand
-from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, may_be_image, misfits
+from airferry.survey.pull_blobs import PullPlace, look_for_blob, read_blob
+from airferry.survey.pull_failures import pull_failure
+from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, misfits, no_image
 
 T = TypeVar("T")
-
-_KINDS: Final[tuple[tuple[type[AirferryError], Trouble], ...]] = (
-    (UnknownCaError, Trouble.UNKNOWN_CA),
-    (CertificateNameError, Trouble.WRONG_NAME),
-    (CertificateTimeError, Trouble.WRONG_TIME),
-    (CertificateError, Trouble.CERTIFICATE),
-    (UnreachableError, Trouble.UNREACHABLE),
-    (DeniedError, Trouble.DENIED),
-    (BlockedError, Trouble.BLOCKED),
-)
-
-
-class PullPlace(ContentSource, Protocol):
-    """A place to pull from that can also say, without giving it, whether it has a blob."""
-
-    async def has_blob(self, path: str, blob: Descriptor) -> bool:
-        """Whether the repository holds this blob whole."""
-        ...
-
 
 OpenPlace = Callable[[PullSource], PullPlace]
 """Gives the place of one attempt; nothing is asked of it yet."""
@@ -133,7 +105,7 @@ class PullProbe:
             failure = Failure(Trouble.BAD_MANIFEST, error.message)
             return Attempt(source, answered=True, failures=(failure,), credential=origin), None
         except AirferryError as error:
-            failure = _failure(error, Trouble.NO_MANIFEST, has_credential=credential is not None)
+            failure = pull_failure(error, Trouble.NO_MANIFEST, has_credential=credential is not None)
             return Attempt(source, failures=(failure,), credential=origin), None
         return Attempt(source, answered=True, manifest=manifest.digest, credential=origin), manifest
 
@@ -148,7 +120,7 @@ class PullProbe:
                         await self._manifest(source, target)
                     except UnauthorizedError as error:
                         known = await self._credentials.find(repository.place.address, repository.path)
-                        self._refused[door] = _failure(error, Trouble.NO_MANIFEST, has_credential=known is not None)
+                        self._refused[door] = pull_failure(error, Trouble.NO_MANIFEST, has_credential=known is not None)
                     except AirferryError:
                         self._refused[door] = None
                     else:
@@ -176,7 +148,7 @@ class PullProbe:
                 images[child] = await self._manifest(source, child)
             except AirferryError as error:
                 words = f"{source.reference.repository} has the list {root.digest}, and not its image {child}"
-                below.failures.append(_failure(error, Trouble.NO_CHILD, words, has_credential=True))
+                below.failures.append(pull_failure(error, Trouble.NO_CHILD, words, has_credential=True))
         for manifest in images.values():
             await self._blobs(source, manifest, below)
             if not below.failures:
@@ -208,21 +180,7 @@ class PullProbe:
         repository = source.reference.repository
 
         async def ask() -> Failure | None:
-            place = self._open(source)
-            try:
-                if not self._settings.deep:
-                    there = await place.has_blob(repository.path, blob)
-                    return None if there else Failure(Trouble.NO_BLOB, f"{repository} lacks {blob.digest}")
-                verifier = Verifier(blob.digest, blob.size_bytes)
-                async with place.open_blob(repository.path, blob) as stream:
-                    async for chunk in stream:
-                        verifier.update(chunk)
-                verifier.finish()
-            except (ContentMismatchError, DamagedError) as error:
-                return Failure(Trouble.BAD_BLOB, f"{blob.digest} at {repository}: {error.message}")
-            except AirferryError as error:
-                return _failure(error, Trouble.NO_BLOB, has_credential=True)
-            return None
+            return await look_for_blob(self._open(source), repository, blob, deep=self._settings.deep)
 
         return await self._once((repository, source.insecure, blob.digest, blob.size_bytes), ask)
 
@@ -234,11 +192,11 @@ class PullProbe:
         if config is None:
             return
         where = source.reference.repository
-        if not may_be_image(manifest.media_type, config.media_type):
-            told = f"{where}: {manifest.digest} is no image but an artifact of type {shortened(config.media_type)}"
-            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, told))
+        refused_as = no_image(manifest, config)
+        if refused_as is not None:
+            below.failures.append(Failure(Trouble.NOT_AN_IMAGE, f"{where}: {manifest.digest} {refused_as}"))
             return
-        content = await self._content(source, config, MAX_CONFIG_BYTES)
+        content = await read_blob(self._open(source), source.reference.repository, config, MAX_CONFIG_BYTES)
         if isinstance(content, Failure):
             below.failures.append(content)
             return
@@ -261,14 +219,14 @@ class PullProbe:
             manifest = await self._manifest(source, tag)
         except AirferryError as error:
             words = f"the policy {demand.policy} wants a signature of {digest}, and {repository} has no tag {tag}"
-            below.failures.append(_failure(error, Trouble.NO_SIGNATURE, words, has_credential=True))
+            below.failures.append(pull_failure(error, Trouble.NO_SIGNATURE, words, has_credential=True))
             return Signed.FAILED
         if demand.key_pem is None:
             await self._blobs(source, manifest, below)
             return Signed.NOT_CHECKED
         objections: list[str] = []
         for layer in manifest.layers:
-            claimed = await self._content(source, layer, MAX_CLAIM_BYTES)
+            claimed = await read_blob(self._open(source), repository, layer, MAX_CLAIM_BYTES)
             if isinstance(claimed, Failure):
                 objections.append(claimed.message)
                 continue
@@ -281,24 +239,6 @@ class PullProbe:
         words = f"nodes do not accept the signature {repository}:{tag} under the policy {demand.policy}: {reason}"
         below.failures.append(Failure(Trouble.BAD_SIGNATURE, words))
         return Signed.FAILED
-
-    async def _content(self, source: PullSource, blob: Descriptor, limit_bytes: int) -> bytes | Failure:
-        """Read a small blob whole and checked."""
-        repository = source.reference.repository
-        if blob.size_bytes > limit_bytes:
-            return Failure(Trouble.BAD_BLOB, f"{blob.digest} at {repository} is larger than nodes read")
-        verifier, content = Verifier(blob.digest, blob.size_bytes), bytearray()
-        try:
-            async with self._open(source).open_blob(repository.path, blob) as stream:
-                async for chunk in stream:
-                    verifier.update(chunk)
-                    content += chunk
-            verifier.finish()
-        except (ContentMismatchError, DamagedError) as error:
-            return Failure(Trouble.BAD_BLOB, f"{blob.digest} at {repository}: {error.message}")
-        except AirferryError as error:
-            return _failure(error, Trouble.NO_BLOB, has_credential=True)
-        return bytes(content)
 
     async def _manifest(self, source: PullSource, target: str) -> Manifest:
         repository = source.reference.repository
@@ -324,18 +264,6 @@ class _RefusedError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-
-
-def _failure(error: AirferryError, missing: Trouble, words: str | None = None, *, has_credential: bool) -> Failure:
-    """Return what ``error`` means for a pull; ``missing`` and ``words`` are for what is simply not there."""
-    if isinstance(error, NotFoundError):
-        return Failure(missing, words or error.message)
-    if isinstance(error, UnauthorizedError):
-        return Failure(Trouble.REFUSED_CREDENTIAL if has_credential else Trouble.NO_CREDENTIAL, error.message)
-    if isinstance(error, ContentMismatchError | MalformedError | UnsupportedError | DamagedError):
-        return Failure(Trouble.BAD_MANIFEST, error.message)
-    trouble = next((trouble for kind, trouble in _KINDS if isinstance(error, kind)), Trouble.UNSETTLED)
-    return Failure(trouble, error.message)
 
 
 def _worst(signed: Sequence[Signed]) -> Signed:

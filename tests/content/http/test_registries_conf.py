@@ -79,7 +79,7 @@ def test_all_that_version_2_says_is_read(tmp_path: Path) -> None:
             "q.io/a",
             (Mirror("m.lan/d", False, PullFrom.DIGEST_ONLY), Mirror("m.lan/t", False, PullFrom.TAG_ONLY)),
         ),
-        PullRule("quay.io/ocp", "in.lan:5000/ocp", (Mirror("m.lan:8443/ocp", True),), mirror_by_digest_only=True),
+        PullRule("quay.io/ocp", "in.lan:5000/ocp", (Mirror("m.lan:8443/ocp/", True),), mirror_by_digest_only=True),
     )
 
 

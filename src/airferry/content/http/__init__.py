@@ -23,6 +23,8 @@ from airferry.content.http.credentials import (
 from airferry.content.http.login import LoginOutcome
 from airferry.content.http.mirrored import MirroredSource
 from airferry.content.http.place import RegistryPlace
+from airferry.content.http.questions import Heard, Proof, Questions
+from airferry.content.http.rehearsal import Rehearsal
 from airferry.content.http.retry import RetryPolicy
 from airferry.content.http.settings import HttpSettings
 from airferry.content.http.timing import Timing
@@ -33,12 +35,16 @@ __all__ = [
     "Credential",
     "CredentialSource",
     "FixedCredential",
+    "Heard",
     "HttpContent",
     "HttpSettings",
     "LoginOutcome",
     "MirroredSource",
     "NoCredentials",
+    "Proof",
+    "Questions",
     "RegistryPlace",
+    "Rehearsal",
     "RetryPolicy",
     "StoredCredentials",
     "Timing",

@@ -48,12 +48,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class AuthFile:
-    """One auth file: entries by key as written, helpers by key, and the helper for everything else."""
+    """One auth file: entries by key as written, helpers by key, and the helper for everything else.
+
+    ``blank`` are keys without a credential: what one of them speaks for is asked without any, as containers/image
+    does it.
+    """
 
     path: Path
     entries: Mapping[str, Credential] = field(default_factory=dict)
     helpers: Mapping[str, str] = field(default_factory=dict)
     store: str | None = None
+    blank: frozenset[str] = frozenset()
 
     def find(self, host: str, path: str) -> Credential | None:
         """Return the entry for repository ``path`` on ``host``: the longest key first, then keys that are URLs.
@@ -68,6 +73,8 @@ class AuthFile:
         for key in keys_for(host, path):
             if key in self.entries:
                 return key
+            if key in self.blank:
+                return None
         wanted = _normalized(host)
         return next((key for key in self.entries if _host_of(key) == wanted), None)
 
@@ -126,8 +133,11 @@ def load_auth_files(
     return tuple(read_auth_file(path) for path in paths if path.is_file()), paths
 
 
-def read_auth_file(path: Path) -> AuthFile:
-    """Return what ``path`` holds. Raises NotFoundError and MalformedError, neither with a secret in it."""
+def read_auth_file(path: Path, *, as_nodes: bool = False) -> AuthFile:
+    """Return what ``path`` holds, or with ``as_nodes`` what they make of it (:func:`parse_auth_file`).
+
+    Raises NotFoundError and MalformedError, neither with a secret in it.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
@@ -137,18 +147,22 @@ def read_auth_file(path: Path) -> AuthFile:
         ) from error
     except OSError as error:
         raise MalformedError(f"the auth file {path} cannot be read: {error.strerror}") from error
-    return parse_auth_file(content, path)
+    return parse_auth_file(content, path, as_nodes=as_nodes)
 
 
-def parse_auth_file(content: bytes, path: Path) -> AuthFile:
-    """Return what ``content`` holds; ``path`` names it in errors (MalformedError). An empty file has no entries."""
+def parse_auth_file(content: bytes, path: Path, *, as_nodes: bool = False) -> AuthFile:
+    """Return what ``content`` holds; ``path`` names it in errors (MalformedError). An empty file has no entries.
+
+    docker and kubelet also know ``username`` and ``password`` beside ``auth``; with ``as_nodes`` they count for
+    nothing, as in containers/image, by which nodes pull the release.
+    """
     if not content.strip():
         return AuthFile(path)
     fields = _decode(content, path)
     if not fields.keys() & {"auths", "credHelpers", "credsStore"}:
         # ~/.dockercfg: the same entries, without "auths" around them.
         legacy = {key: value for key, value in fields.items() if isinstance(value, dict) and value.keys() & _FIELDS}
-        return AuthFile(path, _entries(legacy, path))
+        return AuthFile(path, _entries(legacy, path, as_nodes=as_nodes))
     auths, helpers, store = (fields.get(name) for name in ("auths", "credHelpers", "credsStore"))
     auths, helpers = {} if auths is None else auths, {} if helpers is None else helpers
     if not isinstance(auths, dict):
@@ -157,7 +171,9 @@ def parse_auth_file(content: bytes, path: Path) -> AuthFile:
         raise MalformedError(f"the auth file {path} is malformed: credHelpers does not map hosts to helper names")
     if store is not None and not isinstance(store, str):
         raise MalformedError(f"the auth file {path} is malformed: credsStore is not a helper's name")
-    return AuthFile(path, _entries(auths, path), helpers, store or None)
+    auths = {key: {} if entry is None else entry for key, entry in auths.items()}
+    entries = _entries(auths, path, as_nodes=as_nodes)
+    return AuthFile(path, entries, helpers, store or None, frozenset(auths.keys() - entries.keys()))
 
 
 _FIELDS: Final = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
@@ -179,20 +195,20 @@ def _decode(content: bytes, path: Path) -> dict[str, Any]:
     return fields
 
 
-def _entries(auths: Mapping[str, Any], path: Path) -> dict[str, Credential]:
+def _entries(auths: Mapping[str, Any], path: Path, *, as_nodes: bool) -> dict[str, Credential]:
     entries: dict[str, Credential] = {}
     for key, fields in auths.items():
-        credential = _credential(key, fields, path)
+        credential = _credential(key, fields, path, as_nodes=as_nodes)
         if credential is not None:
             entries[key] = credential
     return entries
 
 
-def _credential(key: str, fields: Any, path: Path) -> Credential | None:
+def _credential(key: str, fields: Any, path: Path, *, as_nodes: bool) -> Credential | None:
     """An entry without any secret is what docker leaves for a helper to fill in: no entry."""
     if not isinstance(fields, dict) or not all(isinstance(fields.get(name, ""), str) for name in _FIELDS):
         raise MalformedError(f"the entry for {key!r} in the auth file {path} is malformed")
-    username, password = fields.get("username", ""), fields.get("password", "")
+    username, password = ("", "") if as_nodes else (fields.get("username", ""), fields.get("password", ""))
     if fields.get("auth"):
         username, password = _decode_auth(fields["auth"], key, path)
     identity, ready = fields.get("identitytoken") or None, fields.get("registrytoken") or None
@@ -202,9 +218,9 @@ def _credential(key: str, fields: Any, path: Path) -> Credential | None:
 
 
 def _decode_auth(text: str, key: str, path: Path) -> tuple[str, str]:
-    """docker writes a NUL after the password at times; containers/image strips it."""
+    """Docker adds a NUL to the password at times, which containers/image strips; base64 may have several lines."""
     try:
-        decoded = base64.b64decode(text.strip(), validate=True).decode()
+        decoded = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         decoded = ""
     username, colon, password = decoded.partition(":")

@@ -7,7 +7,9 @@ from airferry.content.errors import DeniedError, NotFoundError
 from airferry.content.http import download, listing, upload
 from airferry.content.http.authorizer import delete_scope, pull_scope, push_scope
 from airferry.content.http.login import LoginOutcome, prove_login
+from airferry.content.http.questions import Questions
 from airferry.content.http.refusals import NOT_FOUND_HINT, Doing, PartsUnseenError
+from airferry.content.http.rehearsal import Rehearsal
 from airferry.content.http.retry import Tries
 from airferry.content.http.session import Call, RegistrySession, Side
 from airferry.content.http.transport import Answer
@@ -71,10 +73,18 @@ class RegistryPlace:
         algorithm = Digest(promised).algorithm if promised is not None else "sha256"
         media_type = without_parameters(answer.headers.get("Content-Type", "")) or None
         try:
-            return Manifest.parse(answer.body, media_type, algorithm)
+            manifest = Manifest.parse(answer.body, media_type, algorithm)
         except (MalformedError, UnsupportedError) as error:
             text = f"the manifest {target} of {self.place}/{path} cannot be used: {error.message}"
             raise type(error)(text, hint=error.hint) from error
+        if self._session.settings.as_nodes and media_type != manifest.media_type:
+            # containers/image reads it as what it is served as, whatever it says itself.
+            raise MalformedError(
+                f"the manifest {target} of {self.place}/{path} is served as {media_type or 'nothing'}, "
+                f"and is {manifest.media_type}",
+                hint="have the registry, or what stands before it, send the Content-Type of the manifest",
+            )
+        return manifest
 
     def open_blob(self, path: str, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[ByteStream]:
         """Open the content of ``blob`` from ``offset`` in bytes; broken connections are resumed inside."""
@@ -175,6 +185,14 @@ class RegistryPlace:
     async def prove_login(self, path: str = "") -> LoginOutcome:
         """Prove the credential for this registry, or raise UnauthorizedError; for ``login`` and ``secret check``."""
         return await prove_login(self._session, path)
+
+    def questions(self) -> Questions:
+        """Return the way to ask about the registry itself rather than about an image."""
+        return Questions(self._session)
+
+    def rehearsal(self, path: str) -> Rehearsal:
+        """Return the way to try out what the registry lets us write into repository ``path``."""
+        return Rehearsal(self._session, self._api_path(path))
 
     async def close(self) -> None:
         """Nothing of its own to give back: connections belong to :class:`HttpContent`."""

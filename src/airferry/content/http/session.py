@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
@@ -94,6 +94,13 @@ class RegistrySession:
         self._base: str | None = None
         self._meeting = asyncio.Lock()
         self._given_up: tuple[float, AirferryError] | None = None
+        self._greeting: Answer | None = None
+
+    @property
+    def greeting(self) -> Answer:
+        """What the registry said at the first contact, where nobody had proven anything yet; once it was met."""
+        assert self._greeting is not None
+        return self._greeting
 
     @property
     def base(self) -> str:
@@ -155,6 +162,14 @@ class RegistrySession:
             async with self._meeting:
                 if self._base is None:
                     self._base = await self._find_base_or_give_up()
+
+    async def send_bare(self, request: Request) -> Response:
+        """Send one request as it is: no credentials but its own, no redirects followed, no second try.
+
+        The registry must have been met, and be the one that is asked. Raises TransportError.
+        """
+        assert same_host(request.url, self.base)
+        return await self._transport.send(replace(request, insecure=self._insecure))
 
     def failure(self, error: TransportError, doing: Doing) -> Exception:
         """Return the error to show for an exchange without a whole answer."""
@@ -221,10 +236,23 @@ class RegistrySession:
             try:
                 if response.status == 401:
                     self.authorizer.learn(response.headers, f"{base}/v2/", doing)
-                await _drain(response)
+                self._greeting = Answer(response.status, response.headers, await _drain(response))
             finally:
                 await response.close()
+            if self.settings.as_nodes:
+                self._check_greeting(response.status, doing)
             return
+
+    def _check_greeting(self, status: int, doing: Doing) -> None:
+        """Raise for an answer of ``/v2/`` at which containers/image ends; where a redirect leads is not looked at."""
+        if status in (200, 401) or status in _REDIRECTS:
+            return
+        if verdict(status) is not Verdict.ANSWERED:
+            raise RegistryFailedError(f"cannot {doing}: {self.host} answered {status} at /v2/", hint=LATER_HINT)
+        raise UnreachableError(
+            f"cannot {doing}: {self.host} answered {status} at /v2/, where a registry answers 200 or 401",
+            hint="have what stands before the registry pass on /v2/ as it is",
+        )
 
     async def _persist(self, call: Call) -> tuple[Response, Slot]:
         """Try until there is an answer that settles it; returns it with the slot it occupies."""

@@ -48,7 +48,9 @@ class Remedies:
             case Trouble.BAD_RULE:
                 return "correct the location in that rule"
             case Trouble.NOT_AN_IMAGE:
-                return f"name the image itself: {wanted.reference} is an artifact, which no node pulls as an image"
+                return (
+                    f"name an image: {wanted.reference} is an artifact, or mixes formats and must be built again in one"
+                )
             case Trouble.NOT_A_RELEASE:
                 return "name the release image itself: a version, or a reference such as REPOSITORY:4.12.0-x86_64"
             case Trouble.BAD_SIGNATURE:

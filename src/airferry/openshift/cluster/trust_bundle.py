@@ -90,7 +90,9 @@ def repair_indentation(text: str) -> str:
 def is_intact(value: str) -> bool:
     """Whether a reader of PEM that is strict about lines finds every block of ``value``."""
     return all(
-        f"\n{block[0]}".startswith("\n-----BEGIN") and re.fullmatch(r"\s*\n[A-Za-z0-9+/=\n\r]+\n", block[2])
+        value[max(block.start() - 1, 0) : block.start()] in ("", "\n")
+        and re.fullmatch(r"[ \t\r]*\n[A-Za-z0-9+/=\s]+\n", block[2])
+        and not value[block.end() :].partition("\n")[0].strip()
         for block in _BLOCK.finditer(value)
     )
 
