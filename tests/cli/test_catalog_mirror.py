@@ -122,6 +122,10 @@ class TestFromRegistryToRegistry:
         ).done()
         assert "name: mine\n" in Path("m/catalogSource.yaml").read_text()
 
+    def test_a_platform_that_the_catalog_is_not_for_is_refused(self, quay: Quay, mirror: Mirror) -> None:
+        asked = run(quay, quay.release.pullspec, f"{mirror.host}/olm", "--index-filter-by-os", "linux/s390x")
+        asked.refused("not-found", "has no image for linux/s390x", hint="linux/amd64, linux/arm64")
+
     def test_a_second_run_reads_no_image_again(self, quay: Quay, mirror: Mirror) -> None:
         command = (quay.release.pullspec, f"{mirror.host}/olm")
         first = run(quay, *command).done()

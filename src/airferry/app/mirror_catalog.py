@@ -218,7 +218,7 @@ class _Mirroring:
         return report
 
     async def _remember(self, requests: Sequence[CopyRequest], arrived: Sequence[tuple[CopyRequest, Digest]]) -> None:
-        """Note on a disk what it holds; first of all its name, so that what a run that is cut off leaves is usable."""
+        """Note on a disk what it holds; first of all its name, so that a later run knows what was begun."""
         if not self._on_disk or self._asked.options.dry_run:
             return
         index = next(request for request in requests if request.name == str(self._index))
