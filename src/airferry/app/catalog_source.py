@@ -30,8 +30,8 @@ class WantedCatalog:
     """Which catalog is asked for, as it is named, and what of it.
 
     ``tree`` is where ``file://`` names live; ``from_dir`` the disk it is read from, on which the name that it has at
-    its source will do. Of a list of images the one for ``architecture`` is read; without one that for amd64, or else the
-    first. ``base`` is what a selection is put on.
+    its source will do. Of a list of images the one for ``architecture`` is read; without one that for amd64, or else
+    the first. ``base`` is what a selection is put on.
     """
 
     name: str

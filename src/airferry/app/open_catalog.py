@@ -85,7 +85,8 @@ async def open_catalog(
 ) -> AsyncIterator[OpenedCatalog]:
     """Open and read the catalog that ``text`` names: a folder or file (``./catalog``, ``index.db``), or an image.
 
-    Of a list of images, the one for ``architecture`` is read; without one that for amd64, or else the first. What is unpacked for it is gone when it is closed.
+    Of a list of images, the one for ``architecture`` is read; without one that for amd64, or else the first. What is
+    unpacked for it is gone when it is closed.
     ``seen`` hears the number of documents while they are read. Raises NotFoundError, MalformedError, …
     """
     path = _named_path(text)
