@@ -17,8 +17,8 @@ from airferry.openshift.cluster.mirror_sets import MirrorKind
 from airferry.openshift.cluster.node_config import POLICY_JSON, REGISTRIES_CONF, node_config
 from airferry.openshift.cluster.policy_demands import parse_policy
 from airferry.openshift.cluster.trust_bundle import is_intact, read_certificates
-from airferry.openshift.cluster.yaml_errors import located
 from airferry.openshift.release.naming import ARCHITECTURES, architecture_of_word
+from airferry.openshift.yaml_errors import located
 
 _REGISTRIES_FILE: Final = Path(REGISTRIES_CONF).name
 _POLICY_FILE: Final = Path(POLICY_JSON).name
