@@ -301,7 +301,9 @@ class RegistrySession:
         body = await _drain(response)
         await response.close()
         if status in (429, 503):
-            budget.throttled(slot, retry_after_s)
+            # A wait that nobody here has the patience for ends this request, and must not hold up the others.
+            is_borne = retry_after_s is not None and retry_after_s <= self.settings.retry.patience_s
+            budget.throttled(slot, retry_after_s if is_borne else None)
         chance = self.timing.chance()
         if verdict(status) is Verdict.THROTTLED:
             wait_s = tries.wait_after_throttling(chance, retry_after_s)
