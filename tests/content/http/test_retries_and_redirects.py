@@ -63,9 +63,7 @@ async def test_a_wait_beyond_our_patience_keeps_nobody_else_waiting() -> None:
     """The request that was asked to stay away for an hour ends; the host may answer others at once."""
     time = FakeTime()
     other = "/v2/team/app/manifests/v2"
-    content, _ = client(
-        on("GET", READ, Reply(429, headers={"Retry-After": "3600"})), on("GET", other, GOOD), time=time
-    )
+    content, _ = client(on("GET", READ, Reply(429, headers={"Retry-After": "3600"})), on("GET", other, GOOD), time=time)
     registry = content.registry(HOST)
     with pytest.raises(ThrottledError):
         await registry.read_manifest("team/app", "v1")
