@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from airferry.openshift.catalog.metas import read_metas
+from airferry.openshift.catalog.reading.metas import read_metas
 
 REAL = Path(__file__).parent.parent / "tests" / "data" / "catalogs" / "fbc"
 

@@ -59,7 +59,7 @@ def cataloging(folder: Path) -> list[Row]:
 def main() -> None:
     import resource
 
-    from airferry.openshift.catalog.reading import read_catalog
+    from airferry.openshift.catalog.reading.catalog_reader import read_catalog
     from airferry.survey.catalog_folder import folder_metas
 
     process.prepare()  # as every command does

@@ -31,3 +31,8 @@ def print_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+
+
+def print_count(number: int, what: str) -> str:
+    """Return ``1 image`` or ``3 images``; ``what`` is a word whose plural ends in s."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airferry.lab.layer import File
-from airferry.openshift.catalog.metas import read_metas
+from airferry.openshift.catalog.reading.metas import read_metas
 from failures.stage import Run, airferry
 
 from .catalog_bases import COMMAND, CONFIGS, OLD, OPM, LayoutWriter, write_bases
@@ -218,20 +218,36 @@ PACKAGE = {"schema": "olm.package", "name": "a", "defaultChannel": "x"}
 UNSERVABLE = {
     "two heads": (
         [PACKAGE, channel({"name": "a.v1"}, {"name": "a.v2"}), bundle("a.v1"), bundle("a.v2")],
-        "the channel x of a has 2 heads instead of one: a.v1, a.v2",
+        "a:x: a.v1 is one of 2 heads of the channel: a.v1, a.v2",
     ),
-    "a hole": ([PACKAGE, channel({"name": "a.v1"})], "the channel x of a lists a.v1, and there is no such bundle"),
+    "a hole": ([PACKAGE, channel({"name": "a.v1"})], "a:x: the entry a.v1 has no bundle"),
     "no default channel": (
         [{**PACKAGE, "defaultChannel": "y"}, channel({"name": "a.v1"}), bundle("a.v1")],
-        "the default channel y of a is not one of its channels",
+        "a: the default channel y is not there; there are: x",
     ),
-    "no channel": ([PACKAGE, bundle("a.v1")], "the package a has no channel"),
+    "no channel": ([PACKAGE, bundle("a.v1")], "a: the package has no channels"),
     "an orphan": (
         [PACKAGE, channel({"name": "a.v1"}), bundle("a.v1"), bundle("a.v2")],
-        "the bundle a.v2 of a is in no channel",
+        "a.v2: no channel has an entry for the bundle",
     ),
-    "no version": ([PACKAGE, channel({"name": "a.v1"}), bundle("a.v1", "")], "the bundle a.v1 of a has no version"),
-    "an empty channel": ([PACKAGE, channel(), bundle("a.v1")], "the channel x of a is empty"),
+    "no version": ([PACKAGE, channel({"name": "a.v1"}), bundle("a.v1", "")], "a.v1: the bundle has no version"),
+    "what is no version": (
+        [PACKAGE, channel({"name": "a.v1"}), bundle("a.v1", "3.x")],
+        "a.v1: '3.x' is no version",
+    ),
+    "a version given twice": (
+        [PACKAGE, channel({"name": "a.v2", "replaces": "a.v1"}, {"name": "a.v1"}), bundle("a.v1"), bundle("a.v2")],
+        "a: 1.0.0 is the version of a.v1, a.v2",
+    ),
+    "a stranded entry": (
+        [
+            PACKAGE,
+            channel({"name": "a.v3"}, {"name": "a.v2", "replaces": "a.v1"}, {"name": "a.v1", "replaces": "a.v2"}),
+            *(bundle(f"a.v{number}", f"{number}.0.0") for number in (1, 2, 3)),
+        ],
+        "a:x: a.v2 is stranded",
+    ),
+    "an empty channel": ([PACKAGE, channel(), bundle("a.v1")], "a:x: the channel has no entries"),
 }
 
 
@@ -244,6 +260,27 @@ def test_a_catalog_that_opm_would_refuse_is_not_built(
     run = airferry("catalog", "build", tmp_path / "in", f"oci://{tmp_path}/built:v1")
     run.refused("malformed", "opm would refuse to serve this catalog", reason)
     assert not (tmp_path / "built").exists()
+
+
+def test_of_what_is_there_twice_the_first_is_written_as_it_was_read_and_what_is_left_out_is_told(
+    tmp_path: Path,
+) -> None:
+    def notices(*names: str) -> dict[str, Any]:
+        entries = [{"reference": {"schema": "olm.bundle", "name": name}, "message": f"of {name}"} for name in names]
+        return {"schema": "olm.deprecations", "package": "a", "entries": entries}
+
+    (tmp_path / "in").mkdir()
+    second = {**bundle("a.v1"), "image": "q.io/other:1", "relatedImages": [{"name": "x", "value": "q.io/x:1"}]}
+    notice, other = notices("a.v1", "a.v7"), notices("a.v1")
+    documents = [PACKAGE, channel({"name": "a.v1"}), bundle("a.v1"), second, notice, other]
+    (tmp_path / "in" / "c.json").write_text("\n".join(json.dumps(item) for item in documents))
+    run: Run = airferry("catalog", "build", tmp_path / "in", f"oci://{tmp_path}/built:v1").done()
+    assert "c.json, document 4: the bundle 'a.v1' is there twice, and the first counts: c.json, document 3" in run.err
+    assert "c.json, document 6: the document of deprecations is there twice" in run.err
+    assert "a: a deprecation names the olm.bundle a.v7, which is not there, and is left out" in run.err
+    written = documents_of(f"oci://{tmp_path}/built:v1", tmp_path / "out")["a/catalog.json"]
+    assert b"q.io/a:1" in written and b"other" not in written and b"q.io/x" not in run.err.encode()
+    assert written.count(b"olm.deprecations") == 1 and b"a.v7" not in written
 
 
 def test_repairs_are_told_and_written(tmp_path: Path) -> None:
@@ -291,6 +328,9 @@ def test_a_cache_is_checked_against_the_documents_of_its_image(tmp_path: Path) -
     assert airferry("catalog", "cache", database).code == 3
     build(image, f"oci://{tmp_path}/built:v1")
     assert "makes one of its own" in airferry("catalog", "cache", f"oci://{tmp_path}/built:v1").done().out
+    build(image, f"oci://{tmp_path}/bare:v1", "--base", "scratch")
+    bare = airferry("catalog", "cache", f"oci://{tmp_path}/bare:v1")
+    assert bare.code == 3 and "the image runs nothing" in bare.out
 
 
 def test_on_a_disk_a_catalog_is_built_beside_the_one_it_is_of(bases: Path, tmp_path: Path) -> None:

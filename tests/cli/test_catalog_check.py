@@ -11,6 +11,7 @@ import pytest
 from airferry.app.check_text import TITLES
 from airferry.lab import Endpoint, LabStore, Rule, Upstream
 from airferry.lab.faults import Answer
+from airferry.openshift.catalog.checking import REFUSED_BY_OPM
 from airferry.openshift.catalog.findings import FindingCode
 from airferry.openshift.catalog.upgrade_graph import Flaw
 from cli.world import nothing_listens
@@ -86,11 +87,14 @@ def slips(tmp_path: Path) -> Path:
     return write(tmp_path / "slips", *package("redis", *chain("redis", *versions), {"name": "redis.v0.1.0"}), *bundles)
 
 
+ODD = {"name": "x", "image": "q.io/R:1"}
+
+
 def test_a_clean_catalog_ends_with_0(clean: Path, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.json"
     run = airferry("catalog", "check", clean, "--ledger", ledger).done()
     assert run.out == f"{clean}: 2 packages, 2 channels, 4 bundles, 4 images\n\nnothing is wrong\n"
-    assert json.loads(ledger.read_text()) == {"catalogs": [str(clean)], "gaps": []}
+    assert json.loads(ledger.read_text()) == {"catalogs": [str(clean)], "gaps": [], "findings": []}
 
 
 def test_slips_are_told_once_for_all_bundles_and_end_with_3(slips: Path) -> None:
@@ -145,15 +149,39 @@ def test_programs_get_every_finding(slips: Path, tmp_path: Path) -> None:
         "hint": "",
         "consequence": "",
     }
-    gaps = json.loads(ledger.read_text())["gaps"]
-    assert [(gap["name"], gap["code"]) for gap in gaps] == [
-        (finding["bundle"] or finding["package"], finding["code"]) for finding in answer["findings"]
-    ]
+    written = json.loads(ledger.read_text())
+    assert not written["gaps"], "nothing that is named is known to be missing"
+    assert written["findings"] == [{"catalog": str(slips), **finding} for finding in answer["findings"]]
+
+
+def test_a_reference_that_is_none_makes_its_version_unusable(tmp_path: Path) -> None:
+    folder = write(tmp_path / "odd", *package("redis", *chain("redis", "1.0.0")), bundle("redis", "1.0.0", ODD))
+    run = airferry("catalog", "check", folder, "--ledger", tmp_path / "ledger.json")
+    told = "redis 1.0.0 is unusable, and OLM would install it from the channel stable"
+    assert run.code == 3 and f"        so {told}\n" in run.out
+    (gap,) = json.loads((tmp_path / "ledger.json").read_text())["gaps"]
+    assert (gap["name"], gap["missing"], gap["consequence"]) == ("redis.v1.0.0", "q.io/R:1", told)
+
+
+def test_names_in_a_catalog_do_nothing_to_a_terminal(tmp_path: Path) -> None:
+    hostile = {"name": "x", "value": f"quay.io/r/redis\x1b[2J@{DIGEST}"}
+    folder = write(tmp_path / "odd", *package("redis", *chain("redis", "1.0.0")), bundle("redis", "1.0.0", hostile))
+    run = airferry("catalog", "check", folder)
+    assert f"read as quay.io/r/redis?[2J@{DIGEST}" in run.out and "\x1b" not in run.out + run.err
+    built = airferry("catalog", "build", folder, f"oci://{tmp_path}/built:v1").done()
+    assert "redis?[2J@" in built.err and "\x1b" not in built.out + built.err
 
 
 def test_every_kind_of_finding_has_a_title() -> None:
     assert set(TITLES) == set(FindingCode)
     assert {flaw.value for flaw in Flaw} <= {code.value for code in FindingCode}
+
+
+def test_what_is_said_not_to_be_served_is_not_built() -> None:
+    said = {code for code, (_, meaning) in TITLES.items() if meaning == "OLM does not serve such a catalog"}
+    # Of names that are there twice the first is written, and deprecations of what is not there are not.
+    assert said - REFUSED_BY_OPM == {FindingCode.DUPLICATE_NAME, FindingCode.ABSENT_DEPRECATED}
+    assert said >= REFUSED_BY_OPM
 
 
 def test_hundreds_of_findings_are_counted_not_listed(tmp_path: Path) -> None:
@@ -162,7 +190,7 @@ def test_hundreds_of_findings_are_counted_not_listed(tmp_path: Path) -> None:
     folder = write(tmp_path / "many", *package("redis", *chain("redis", *versions)), *bundles)
     run = airferry("catalog", "check", folder)
     assert "  and 20 more: -o json shows all, --ledger FILE writes all\n" in run.out
-    assert len(run.out.splitlines()) < 60
+    assert len(run.out.splitlines()) < 90
 
 
 def test_a_selection_is_shown_with_the_reasons(clean: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_package_is_shown_with_channels_versions_and_deprecations(lab: OurRegi
     assert run.out.partition("Package:")[2].splitlines() == [
         "    app",
         "Default:    stable",
-        "Deprecated: bundle app.v1: use  [31mtwo",
+        "Deprecated: bundle app.v1: use ?[31mtwo",
         "Deprecated: no longer kept",
         "",
         "Channel stable, the default",
@@ -102,7 +102,7 @@ def test_a_package_is_shown_with_channels_versions_and_deprecations(lab: OurRegi
         "  2.0.0    app.v2  app.v1    head; updates <2.0.0",
         "  -        app.v1  -         deprecated",
     ]
-    assert f"relatedImages[0] (app.v1): the entry 'slip' says value where image belongs; read as {lab.host}" in run.err
+    assert f"app.v1: the entry 'slip' says value where image belongs; read as {lab.host}" in run.err
     assert "other" not in run.out
 
 

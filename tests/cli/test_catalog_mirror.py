@@ -14,6 +14,7 @@ from airferry.lab import CatalogShape, Operator, PublishedCatalog, publish_catal
 from airferry.oci import mediatype
 from failures.stage import QUICK, Mirror, Quay, Run, airferry, is_sound
 
+from .catalog_bases import write_bases
 from .world import nothing_listens
 
 BROKEN = CatalogShape(
@@ -111,15 +112,19 @@ class TestFromRegistryToRegistry:
         written = files(Path("m"), mirror.host)
         assert written["catalogSource.yaml"] == (
             "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata:\n  name: operator-index\n"
-            "  namespace: openshift-marketplace\nspec:\n  image: MIRROR/olm/airlab-operator-index:v4.16\n"
-            "  sourceType: grpc\n"
-        )
+            "  namespace: openshift-marketplace\nspec:\n  grpcPodConfig:\n    extractContent:\n"
+            "      catalogDir: /configs\n  image: MIRROR/olm/airlab-operator-index:v4.16\n  sourceType: grpc\n"
+        ), "the lab's catalog has no program"
         assert "ref: MIRROR/olm/airlab-operator-index:v4.16\n" in written["clusterCatalog.yaml"]
         assert "imageTagMirrorSet.yaml" not in written
         run(
             quay, quay.release.pullspec, mirror.host, "--to-manifests", "m", "--manifests-only", "--name", "mine"
         ).done()
         assert "name: mine\n" in Path("m/catalogSource.yaml").read_text()
+
+    def test_a_platform_that_the_catalog_is_not_for_is_refused(self, quay: Quay, mirror: Mirror) -> None:
+        asked = run(quay, quay.release.pullspec, f"{mirror.host}/olm", "--index-filter-by-os", "linux/s390x")
+        asked.refused("not-found", "has no image for linux/s390x", hint="linux/amd64, linux/arm64")
 
     def test_a_second_run_reads_no_image_again(self, quay: Quay, mirror: Mirror) -> None:
         command = (quay.release.pullspec, f"{mirror.host}/olm")
@@ -221,6 +226,13 @@ class TestAcrossADisk:
         run(quay, quay.release.pullspec, "file://x", "--dir", tmp_path / "disk").done()
         asked = airferry("catalog", "mirror", "--from-dir", tmp_path / "disk", "quay.io/airlab/other:v1", "m.example/o")
         asked.refused("not-found", "quay.io/airlab/other:v1", hint=quay.release.pullspec)
+        gone = airferry("catalog", "mirror", "--from-dir", tmp_path / "gone", "quay.io/airlab/other:v1", "m.example/o")
+        gone.refused("not-found", f"there is no folder {tmp_path / 'gone'}", hint="mounted")
+        # As a run that is cut off leaves it: what there is has no name yet.
+        for folder in ("v2/x/airlab/operator-index/manifests", "airferry/repositories"):
+            shutil.rmtree(tmp_path / "disk" / folder)
+        command = ("catalog", "mirror", "--from-dir", tmp_path / "disk", quay.release.pullspec, "m.example/o")
+        airferry(*command).refused("not-found", "the catalog image did not arrive on the disk", hint="run it again")
 
 
 def held(image: object, *flags: object) -> dict[str, list[str]]:
@@ -273,8 +285,8 @@ class TestASelection:
             assert there == direct
             written = files(Path("far"), other.host)
         ours = files(Path("direct"), mirror.host)
-        assert written["mapping.txt"] == ours["mapping.txt"]
-        assert written["imageDigestMirrorSet.yaml"] == ours["imageDigestMirrorSet.yaml"]
+        assert written == ours
+        assert "catalogDir: /configs" in written["catalogSource.yaml"]
 
     def test_it_may_be_made_from_the_disk_of_the_whole(self, quay: Quay, mirror: Mirror) -> None:
         name = quay.release.pullspec
@@ -282,6 +294,14 @@ class TestASelection:
         far = ("--from-dir", "disk", name, f"{mirror.host}/olm", "--dest-insecure", *self.WISH)
         airferry("catalog", "mirror", *far).done()
         assert held(f"{mirror.host}/olm/airlab-operator-index:v4.16", "--insecure") == self.KEPT
+
+    def test_one_with_a_program_serves_itself_and_one_without_is_served_by_the_cluster(self, tmp_path: Path) -> None:
+        bases = write_bases(tmp_path / "bases")
+        airferry("catalog", "build", f"oci://{bases}:one", f"oci://{tmp_path}/bare:v1", "--base", "scratch").done()
+        for image, extracted in ((f"oci://{bases}:one", False), (f"oci://{tmp_path}/bare:v1", True)):
+            to = ("mirror.example/olm", "--manifests-only", "--to-manifests", "m")
+            airferry("catalog", "mirror", image, *to).done()
+            assert ("extractContent" in Path("m/catalogSource.yaml").read_text()) == extracted
 
     def test_what_cannot_be_selected_is_refused_before_anything_is_written(self, quay: Quay, mirror: Mirror) -> None:
         asked = run(quay, quay.release.pullspec, f"{mirror.host}/olm", "--package", "bouy")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airferry.lab import SMALL, Endpoint, LabStore, Rule, publish_release
-from airferry.lab.faults import Answer
+from airferry.lab.faults import Answer, Reset
 from cli.world import OurRegistry, World, nothing_listens
 from failures.stage import Quay, Run, airferry
 
@@ -167,6 +167,17 @@ def test_a_host_without_any_rule_is_told_once(world: World, tmp_path: Path) -> N
     assert "    and 37 more (-o json names all)\n" in out
 
 
+def test_junit_is_written_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    listed, junit, before = tmp_path / "images.txt", tmp_path / "verify.xml", tmp_path / "before.xml"
+    listed.write_text("registry.example.invalid/a/b:1\n")
+    junit.write_text("what an earlier run said")
+    before.hardlink_to(junit)
+    verify(world, "--images", listed, "--junit", junit)
+    assert before.read_text() == "what an earlier run said", "the file itself was not touched: a new one took its place"
+    assert ET.parse(junit).getroot().tag == "testsuite"
+    assert not list(tmp_path.glob(".*")), "nothing is left beside it"
+
+
 def test_junit_has_a_case_for_each_image(world: World, tmp_path: Path) -> None:
     listed, junit = tmp_path / "images.txt", tmp_path / "verify.xml"
     listed.write_text("registry.example.invalid/a/<b>:1".replace("<b>", "b") + "\n")
@@ -284,14 +295,22 @@ def test_tokens_and_redirects_are_followed_as_nodes_follow_them(quay: Quay) -> N
     ask(quay, "--deep").done()
 
 
-def test_a_registry_in_trouble_leaves_an_image_open(quay: Quay) -> None:
+def test_a_connection_that_breaks_leaves_an_image_open(quay: Quay) -> None:
     etcd = quay.release.components["etcd"]
-    quay.fails(Rule(Endpoint.MANIFEST, Answer(503), containing=etcd.removeprefix("sha256:"), times=None))
+    quay.fails(Rule(Endpoint.MANIFEST, Reset(), containing=etcd.removeprefix("sha256:"), times=None))
     run = ask(quay, "--junit", "verify.xml")
     assert run.code == 3, run.out
     assert "  no               0\n  cannot tell      1\n" in run.out and "cannot tell: etcd\n" in run.out
     assert "fix: run on a node: podman pull --authfile /var/lib/kubelet/config.json quay.io/" in run.out
     assert ET.parse("verify.xml").getroot().get("errors") == "1"
+
+
+def test_a_registry_that_fails_again_and_again_is_a_no(quay: Quay) -> None:
+    etcd = quay.release.components["etcd"]
+    quay.fails(Rule(Endpoint.MANIFEST, Answer(503), containing=etcd.removeprefix("sha256:"), times=None))
+    run = ask(quay)
+    assert run.code == 1 and "no: etcd\n" in run.out, run.out
+    assert "registry-fails: " in run.out and "answered 503" in run.out and "fix: mend " in run.out
 
 
 def test_a_busy_registry_is_waited_for(quay: Quay) -> None:

@@ -105,6 +105,18 @@ def test_a_catalog_that_cannot_be_read_is_a_no_and_its_operators_are_not_known(f
     assert "not compiled: the catalog" in run.out and "operators" not in run.out.partition("not compiled")[0]
 
 
+def test_an_operator_with_a_reference_that_is_none_does_not_have_all_its_images(tmp_path: Path) -> None:
+    catalog = publish_catalog(tmp_path / "store", CatalogShape(malformed=("compass.v3.0.0",)))
+    with Quay(tmp_path, catalog) as quay:
+        command = ("catalog", "mirror", catalog.pullspec, "file://olm", "--dir", tmp_path / "disk")
+        airferry(*command, *quay.flags(trusted=False)).left_gaps()
+    run = airferry("verify", "--from-dir", tmp_path / "disk", "--arch", "amd64", "--catalog", catalog.pullspec)
+    assert run.code == 3
+    assert "operators with all their images: 2 of 3\n" in run.out
+    assert "  cannot tell  compass: 1 of 3 images, needed by compass.v3.0.0\n" in run.out
+    assert "not compiled: compass.v3.0.0 (nonsense): 'Not A Ref' names no image" in run.out
+
+
 def test_a_disk_is_asked_before_it_leaves(far: Far) -> None:
     flags = ("verify", "--from-dir", far.disk, "--arch", "amd64", "-o", "json")
     for name in (far.catalog.pullspec, "file://olm/airlab/operator-index:v4.16"):

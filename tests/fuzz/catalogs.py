@@ -3,14 +3,15 @@
 import json
 from typing import Any, Final
 
-from airferry.openshift.catalog.bundle_manifests import bundle_document
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import read_metas
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.package_manifests import package_metas, read_package_manifest
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.bundle_manifests import read_bundle
+from airferry.openshift.catalog.reading.bundle_rendering import rendered
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
+from airferry.openshift.catalog.reading.metas import read_metas
+from airferry.openshift.catalog.reading.package_manifests import package_metas, read_package_manifest
+from airferry.openshift.catalog.reading.yaml_documents import read_yaml
 from airferry.openshift.catalog.upgrade_graph import heads
-from airferry.openshift.catalog.yaml_documents import read_yaml
 
 from .target import Target
 from .targets import JSON_WORDS
@@ -65,7 +66,7 @@ def documents(data: bytes) -> None:
 def bundle(data: bytes) -> None:
     """A bundle's CSV: what it is rendered to is a document of a catalog."""
     files = {"manifests/csv.yaml": data, "metadata/annotations.yaml": _ANNOTATIONS}
-    document: Any = bundle_document(files, "q.io/a/b:1")
+    document: Any = rendered(read_bundle(files, "a"), "q.io/a/b:1")
     sound(read_catalog(read_metas([json.dumps(document).encode()], "f")))
 
 

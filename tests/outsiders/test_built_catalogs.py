@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airferry.openshift.catalog.metas import read_metas
+from airferry.openshift.catalog.reading.metas import read_metas
 from cli.catalog_bases import write_bases
 from cli.world import OurRegistry
 from failures.stage import QUICK, airferry

@@ -177,3 +177,54 @@ def test_a_policy_is_applied_as_podman_applies_it(
     files = NodeFiles(registries_conf=conf, pull_secret=registry.auth_file, ca=certs / "ca.crt")
     verdict = asyncio.run(probed(files, Reference.parse(image)))
     assert verdict is (Verdict.YES if expected else Verdict.NO), pulled.err
+
+
+def cluster_objects(kind: str, host: str) -> str:
+    """Return mirror sets and a policy as a cluster has them, in YAML (JSON is YAML)."""
+    entries = [{"source": NAME, "mirrors": [f"{host}/ocp/app"]}]
+    sets = [
+        {"kind": f"Image{way}MirrorSet", "spec": {f"image{way}Mirrors": entries}, "metadata": {"name": "all"}}
+        for way in ("Digest", "Tag")
+    ]
+    key = {"policyType": "PublicKey", "publicKey": {"keyData": base64.b64encode(PEM).decode()}}
+    spec = {"scopes": [NAME], "policy": {"rootOfTrust": key}}
+    policy = {"kind": kind, "metadata": {"name": "ours", "namespace": "default"}, "spec": spec}
+    return "\n---\n".join(json.dumps({"apiVersion": "config.openshift.io/v1", **item}) for item in (*sets, policy))
+
+
+@pytest.mark.parametrize("kind", ["ClusterImagePolicy", "policy.json"])
+def test_a_policy_among_the_files_of_a_cluster_is_demanded(
+    kind: str, mirror: tuple[OurRegistry, dict[str, str]], tmp_path: Path
+) -> None:
+    """What the objects of a cluster, or the policy.json beside a node's registries.conf, demand counts as above."""
+    registry, digests = mirror
+    objects, node, images = tmp_path / "objects.yaml", tmp_path / "node", tmp_path / "images.txt"
+    objects.write_text(cluster_objects("ClusterImagePolicy", registry.host))
+    rules = ("--mirror-sets", objects)
+    if kind == "policy.json":
+        airferry("cluster", "registries-conf", objects, "--to-dir", node).done()
+        rules = ("--registries-conf", node / "etc/containers/registries.conf")
+        assert "sigstoreSigned" in (node / "etc/containers/policy.json").read_text()
+    expected = {
+        f"{NAME}:{tag}" if way == "tag" else f"{NAME}@{digests[tag]}": is_signed
+        for tag, way, is_signed in CASES.values()
+    }
+    images.write_text("".join(f"{image}\n" for image in expected))
+    trust = ("--pull-secret", registry.auth_file, "--ca", registry.authority)
+    run = airferry("verify", "--images", images, *rules, *trust, "--platform", "linux/amd64", "-o", "json")
+    answers = {item["image"]: item for item in json.loads(run.out)["images"]}
+    assert {image: answer["answer"] == "yes" for image, answer in answers.items()} == expected, run.out
+    refused = {answer["code"] for answer in answers.values() if answer["answer"] != "yes"}
+    assert refused == {"no-signature", "bad-signature"} and run.code == 1, run.out
+
+
+def test_a_policy_of_one_namespace_is_not_demanded_of_what_no_namespace_is_known_of(
+    mirror: tuple[OurRegistry, dict[str, str]], tmp_path: Path
+) -> None:
+    """Nodes keep an ImagePolicy in a file for the pods of its namespace; policy.json says nothing of it."""
+    registry, digests = mirror
+    objects, images = tmp_path / "objects.yaml", tmp_path / "images.txt"
+    objects.write_text(cluster_objects("ImagePolicy", registry.host))
+    images.write_text(f"{NAME}@{digests['unsigned']}\n")
+    given = ("--mirror-sets", objects, "--pull-secret", registry.auth_file, "--ca", registry.authority)
+    airferry("verify", "--images", images, *given, "--platform", "linux/amd64").done()

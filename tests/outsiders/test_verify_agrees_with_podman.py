@@ -687,6 +687,48 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
             + tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))),
         ),
     ),
+    "an alias for a name with a tag, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))) + f'[aliases]\napp = "{NAME}:1"\n',
+        ),
+    ),
+    "an alias that is a whole name, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE)))
+            + f'[aliases]\n"quay.io/app" = "{NAME}"\n',
+        ),
+    ),
+    "an alias for a short name, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))) + '[aliases]\napp = "org/app"\n',
+        ),
+    ),
+    "an alias that is a number, written by hand": (
+        "malformed",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE))) + "[aliases]\napp = 1\n",
+        ),
+    ),
+    "aliases that are good, written by hand": (
+        "",
+        lambda bench: simple(
+            bench.ours,
+            by_digest(bench),
+            by_hand=tables((f'location = "{NAME}"', "", bench.ours.at(WHOLE)))
+            + f'[aliases]\napp = "{NAME}"\n"org/other" = "docker.io/library/other"\nnone = ""\n',
+        ),
+    ),
     "a wildcard rule and narrower ones, written by hand": (
         "",
         lambda bench: simple(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from airferry.app.catalog_forms import catalog_files
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Catalog, ChannelEntry
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
 from airferry.survey.bundle_folder import bundle_folder_metas, bundle_folders, package_files, package_folder_metas
 
 DATA = Path(__file__).parents[1] / "data" / "catalogs"
@@ -41,6 +42,20 @@ def test_package_manifests_lead_from_the_newest_bundle_to_the_rest() -> None:
 
 def test_one_folder_above_or_below_is_the_same() -> None:
     assert list(packages(DATA / "packages" / "etcd")[0].packages) == ["etcd"]
+
+
+def test_half_a_bundle_among_bundles_is_told(tmp_path: Path) -> None:
+    shutil.copytree(next(iter(bundle_folders(DATA / "bundles"))), tmp_path / "whole")
+    for name in ("a/manifests", "b/metadata", "c/d/manifests", "notes"):
+        (tmp_path / name).mkdir(parents=True)
+    catalog = catalog_files(tmp_path).read()
+    assert len(catalog.packages) == 1
+    told = [(Path(item.where).name, item.what) for item in catalog.findings if item.code is FindingCode.LEFT_OUT]
+    assert told[-3:] == [
+        ("a", "left out: it has a folder manifests, but no folder metadata"),
+        ("b", "left out: it has a folder metadata, but no folder manifests"),
+        ("d", "left out: it has a folder manifests, but no folder metadata"),
+    ]
 
 
 def test_replaces_in_a_circle_ends(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airferry.errors import AirferryError, MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Catalog, ChannelEntry, Gvk, PackageNeed
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
 from airferry.survey.catalog_database import database_file_metas
 
 DATA = Path(__file__).parents[1] / "data" / "catalogs" / "sqlite"

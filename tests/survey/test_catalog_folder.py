@@ -82,6 +82,13 @@ def test_what_is_no_document_is_named_with_a_way_out(tmp_path: Path) -> None:
     assert ".indexignore" in (caught.value.hint or "")
 
 
+def test_manifests_of_a_cluster_are_told_from_documents(tmp_path: Path) -> None:
+    write(tmp_path, **{"csv.yaml": "apiVersion: operators.coreos.com/v1alpha1\nkind: ClusterServiceVersion\n"})
+    with pytest.raises(MalformedError, match=r"csv\.yaml, document 1 has no schema") as caught:
+        list(folder_metas(tmp_path))
+    assert "the folder of the bundle" in (caught.value.hint or "")
+
+
 def test_a_folder_without_a_document_is_no_catalog(tmp_path: Path) -> None:
     with pytest.raises(MalformedError, match="holds no document"):
         list(folder_metas(tmp_path))

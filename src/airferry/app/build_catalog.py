@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
-from airferry.app.build_report import BuildReport, CatalogFiles
+from airferry.app.build_report import BuildReport
 from airferry.app.bundle_images import BundleImages
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_wanted import WantedRequest, read_wanted
@@ -16,12 +17,16 @@ from airferry.app.open_catalog import OpenedCatalog, open_catalog
 from airferry.app.places import Places
 from airferry.errors import UsageError
 from airferry.oci import Manifest, PlaceKind, Reference
-from airferry.openshift.catalog.catalog_objects import check_object_name
-from airferry.openshift.catalog.documents import Rewritten, rewritten
+from airferry.openshift.catalog.building.documents import Rewritten, rewritten
+from airferry.openshift.catalog.checking import absent_deprecations
 from airferry.openshift.catalog.findings import FindingCode
+from airferry.openshift.catalog.labels import DEFAULT_CONFIGS
+from airferry.openshift.catalog.mirroring.catalog_objects import catalog_objects, check_object_name, object_name
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.select import select_catalog
+from airferry.openshift.catalog.selecting.select import select_catalog
 from airferry.plan import CopyRequest
+
+_LOST: Final = (FindingCode.LEFT_OUT, FindingCode.DUPLICATE_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +87,26 @@ async def build_catalog(asked: BuildCatalog, places: Places, narrator: Narrator)
 async def _with_files(report: BuildReport, asked: BuildCatalog) -> BuildReport:
     if asked.manifests_dir is None or not report.complete or asked.dry_run:
         return report
-    files = CatalogFiles(report, asked.name)
-    return report.with_files(await write_files(asked.manifests_dir, files.content()))
+    image = report.destination
+    name = asked.name or object_name(image.repository.path)
+    objects = catalog_objects(name, image, extracted_from=DEFAULT_CONFIGS if report.extract_content else None)
+    content = {file: text.encode() for file, text in objects.items()}
+    return report.with_files(await write_files(asked.manifests_dir, content))
 
 
 def _with_findings(documents: Rewritten, opened: OpenedCatalog, kept: Catalog) -> Rewritten:
     """Return the same with what reading found: what is no document of a file-based catalog is repaired by then."""
     found = opened.catalog.findings
-    lost = tuple(f"{item.where}: {item.what}" for item in found if item.code is FindingCode.LEFT_OUT)
+    ours = {"", *kept.packages}
+    lost = tuple(f"{item.where}: {item.what}" for item in found if item.code in _LOST and item.package in ours)
+    lost += tuple(
+        f"{name}: {item.what}, and is left out"
+        for name in kept.packages
+        for item in absent_deprecations(opened.catalog.packages[name])
+    )
     repairs = documents.repairs
     if opened.form is not CatalogForm.DOCUMENTS:
-        repairs = tuple(
-            item for item in found if item.code is not FindingCode.LEFT_OUT and item.package in kept.packages
-        )
+        repairs = tuple(item for item in found if item.code not in _LOST and item.package in kept.packages)
     return replace(documents, repairs=repairs, left_out=(*lost, *documents.left_out))
 
 

@@ -2,23 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airferry.app.catalog_wanted import added_lines, selected_to_json, selection_warnings
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.catalog_objects import (
-    CATALOG_SOURCE_FILE,
-    CLUSTER_CATALOG_FILE,
-    object_name,
-    print_catalog_source,
-    print_cluster_catalog,
-)
-from airferry.openshift.catalog.documents import Rewritten
+from airferry.openshift.catalog.building.documents import Rewritten
+from airferry.openshift.catalog.building.provenance import selection_digest
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.provenance import selection_digest
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
+from airferry.quantities import print_count
+
+_MOST_NAMES: Final = 20
+"""Of packages in a line; -o json has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,10 @@ class BuildReport:
         if not self.complete:
             return ()
         bundles = sum(len(package.bundles) for package in self.kept.packages.values())
-        content = f"{len(self.kept.packages)} packages, {bundles} bundles: {', '.join(self.kept.packages)}"
+        counted = f"{print_count(len(self.kept.packages), 'package')}, {print_count(bundles, 'bundle')}"
+        names = list(self.kept.packages)
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        content = f"{counted}: {', '.join(names[:_MOST_NAMES])}{more}"
         return (
             f"{self.root.digest} {self.destination}",
             content,
@@ -117,22 +117,4 @@ class BuildReport:
             "leftOut": [*self.documents.left_out, *self.notes],
             "files": [str(file) for file in self.files],
             "copy": self.copied.to_json(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogFiles:
-    """The objects for a catalog in a registry; ``name`` is theirs, None for one after the repository."""
-
-    report: BuildReport
-    name: str | None = None
-
-    def content(self) -> dict[str, bytes]:
-        """Return the files by name."""
-        image = self.report.destination
-        name = self.name or object_name(image.repository.path)
-        folder = "/configs" if self.report.extract_content else None
-        return {
-            CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=folder).encode(),
-            CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image).encode(),
         }

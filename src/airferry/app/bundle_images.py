@@ -10,10 +10,10 @@ from airferry.app.open_catalog import OpenedCatalog
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import PlaceKind, Reference, Repository
 from airferry.oci.reference import is_tag, parse_repository
-from airferry.openshift.catalog.bundle_image import BundleImage, bundle_image, files_of, with_image
-from airferry.openshift.catalog.bundle_manifests import read_bundle
-from airferry.openshift.catalog.metas import Meta
+from airferry.openshift.catalog.building.bundle_image import BundleImage, bundle_image, files_of, with_image
 from airferry.openshift.catalog.model import Bundle, Catalog
+from airferry.openshift.catalog.reading.bundle_manifests import read_bundle
+from airferry.openshift.catalog.reading.metas import Meta
 from airferry.survey.bundle_folder import bundle_folders, is_bundle, read_bundle_files
 
 _FIELD: Final = re.compile(r"\{(\w*)\}")

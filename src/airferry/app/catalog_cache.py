@@ -10,10 +10,10 @@ from airferry.app.places import Places
 from airferry.content.unpack_folder import HeldEntry, read_folders
 from airferry.errors import ExitCode
 from airferry.oci import Reference
-from airferry.openshift.catalog.cache_digest import CacheVerdict, check_cache
-from airferry.openshift.catalog.layer import FOLDER_MODE
-from airferry.openshift.catalog.rebuild import Below
-from airferry.openshift.catalog.tar_stream import TarFile
+from airferry.openshift.catalog.building.cache_digest import CacheVerdict, check_cache
+from airferry.openshift.catalog.building.layer import FOLDER_MODE
+from airferry.openshift.catalog.building.rebuild import Below
+from airferry.openshift.catalog.building.tar_stream import TarFile
 
 _LIMIT_BYTES: Final = 1024 * 1024 * 1024
 
@@ -24,7 +24,14 @@ async def check_image_cache(text: str, places: Places, *, tree: Path | None = No
     Raises NotFoundError, UsageError, … and UnsafeArchiveError for more than a GiB.
     """
     image = await read_catalog_image(Reference.parse(text, tree=str(tree or ".")), places)
-    plan = Below(image.manifest, image.config).layer_plan
+    below = Below(image.manifest, image.config)
+    plan = below.layer_plan
+    if not below.command:
+        return CacheVerdict(
+            None,
+            "the image runs nothing: a CatalogSource needs grpcPodConfig.extractContent, and the cluster's opm then "
+            "makes a cache of its own",
+        )
     if plan.cache is None:
         return CacheVerdict(True, "opm is told of no cache, and makes one of its own")
     repository = image.reference.repository

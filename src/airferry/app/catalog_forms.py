@@ -7,12 +7,13 @@ from pathlib import Path
 
 from airferry.content.filesystem import reading
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import Meta, read_metas
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.reading import CatalogReader
+from airferry.openshift.catalog.reading.catalog_reader import CatalogReader
+from airferry.openshift.catalog.reading.metas import Meta, read_metas
 from airferry.survey.bundle_folder import (
     bundle_folder_metas,
     bundle_folders,
+    half_bundles,
     is_bundle,
     package_files,
     package_folder_metas,
@@ -59,7 +60,11 @@ class CatalogFiles:
                 shown = self.shown or str(self.path)
                 return database_file_metas(self.path, findings, shown=shown, with_manifests=with_manifests)
             case CatalogForm.BUNDLES:
-                folders = [self.path] if is_bundle(self.path) else bundle_folders(self.path)
+                if is_bundle(self.path):
+                    folders = [self.path]
+                else:
+                    folders = bundle_folders(self.path)
+                    findings += half_bundles(self.path)
                 return bundle_folder_metas(folders, findings, image=self.image, with_manifests=with_manifests)
             case CatalogForm.PACKAGES:
                 return package_folder_metas(package_files(self.path), findings, with_manifests=with_manifests)

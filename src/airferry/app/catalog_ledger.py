@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airferry.app.catalog_findings import finding_to_json, one_line
 from airferry.app.copy_report import gap_to_json
 from airferry.openshift.catalog.consequences import ImageUses
 from airferry.openshift.catalog.findings import Finding
@@ -79,27 +80,3 @@ def catalog_ledger_text(catalog: str, lines: Sequence[LedgerLine], findings: Seq
         "findings": [finding_to_json(finding) for finding in findings],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def finding_to_json(finding: Finding) -> dict[str, str]:
-    """Return a finding as a JSON object with stable keys."""
-    return {
-        "code": str(finding.code),
-        "package": finding.package,
-        "bundle": finding.bundle,
-        "where": finding.where,
-        "what": finding.what,
-        "repaired": finding.repaired,
-    }
-
-
-def finding_line(finding: Finding) -> str:
-    """Return a finding for people."""
-    whose = f"{finding.bundle}: " if finding.bundle else ""
-    made = f"; read as {finding.repaired}" if finding.repaired else ""
-    return one_line(f"{whose}{finding.what}{made} ({finding.where})")
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` without what a terminal would obey: names in a catalog are foreign, and may hold anything."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -4,17 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airferry.app.catalog_source import IndexImage
 from airferry.app.cluster_mirror_sets import read_sets
 from airferry.app.mirror_files import FILE_NAMES
 from airferry.oci import PlaceKind, Reference
 from airferry.oci.pull_sources import normalized
-from airferry.openshift.catalog.catalog_objects import (
-    CATALOG_SOURCE_FILE,
-    CLUSTER_CATALOG_FILE,
-    print_catalog_source,
-    print_cluster_catalog,
-)
 from airferry.openshift.cluster.accumulating import MOST_BYTES, accumulate, split_objects
 from airferry.openshift.cluster.mirror_scopes import MirroredRepository, ScopeWidth, scoped_entries
 from airferry.openshift.cluster.mirror_sets import MirrorKind, MirrorSet, print_documents
@@ -43,15 +36,6 @@ class MirrorStyles:
 def mapping_text(destinations: Mapping[Reference, Reference]) -> str:
     """Return ``SOURCE=DESTINATION`` lines, sorted, as ``image mirror -f`` takes them."""
     return "".join(sorted(f"{source}={destination}\n" for source, destination in destinations.items()))
-
-
-def catalog_object_files(name: str, index: IndexImage, image: Reference) -> dict[str, str]:
-    """Return the objects by which a cluster finds the catalog at ``image``, by file name."""
-    extracted_from = None if index.serves_itself else index.documents
-    return {
-        CATALOG_SOURCE_FILE: print_catalog_source(name, image, extracted_from=extracted_from),
-        CLUSTER_CATALOG_FILE: print_cluster_catalog(name, image),
-    }
 
 
 def mirror_set_files(

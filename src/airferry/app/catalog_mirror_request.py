@@ -8,8 +8,8 @@ from airferry.app.catalog_source import WantedCatalog
 from airferry.app.copying import CopyOptions, Tolerance
 from airferry.app.mirror_catalog import MirrorCatalog, parse_destination
 from airferry.errors import UsageError
-from airferry.openshift.catalog.catalog_objects import check_object_name
-from airferry.openshift.catalog.mirror_names import check_max_components
+from airferry.openshift.catalog.mirroring.catalog_objects import check_object_name
+from airferry.openshift.catalog.mirroring.mirror_names import check_max_components
 from airferry.openshift.cluster.mirror_scopes import ScopeWidth
 
 

@@ -3,6 +3,7 @@
 The disk's own names lack the registries that images come from; a cluster on the far side asks by the full ones.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,8 @@ async def find_catalog(disk: Path, named: str) -> str:
 
     Raises NotFoundError, and UsageError when it was mirrored to ``disk`` under several names.
     """
+    if not await asyncio.to_thread(disk.is_dir):
+        raise NotFoundError(f"there is no folder {disk}", hint="is the disk mounted? --from-dir names where")
     known = await read_catalog_records(disk)
     # A tag that moved has several records; the disk's own tag says which of them is meant.
     names = sorted({f"file://{record.path}:{record.tag}" for record in known if record.named == named})

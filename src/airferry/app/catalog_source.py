@@ -6,24 +6,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_records import CatalogRecord, find_catalog, read_catalog_record
 from airferry.app.catalog_wanted import WantedRequest, read_wanted
-from airferry.app.make_catalog_image import CatalogBase, make_catalog_image
+from airferry.app.make_catalog_image import ARCHITECTURES, CatalogBase, make_catalog_image
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import CatalogImage, OpenedCatalog, open_catalog
 from airferry.app.places import Places
+from airferry.content.errors import NotFoundError
 from airferry.errors import UsageError
 from airferry.oci import PlaceKind, Reference, Repository
-from airferry.openshift.catalog.documents import rewritten
+from airferry.openshift.catalog.building.documents import rewritten
+from airferry.openshift.catalog.building.rebuild import Below
 from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL, DEFAULT_CONFIGS
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.select import Selected, select_catalog
-
-_ARCHITECTURES: Final = ("amd64", "arm64", "ppc64le", "s390x")
+from airferry.openshift.catalog.selecting.select import Selected, select_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,14 @@ class WantedCatalog:
     """Which catalog is asked for, as it is named, and what of it.
 
     ``tree`` is where ``file://`` names live; ``from_dir`` the disk it is read from, on which the name that it has at
-    its source will do. Of a list of images the one for ``architecture`` is read. ``base`` is what a selection is put
-    on.
+    its source will do. Of a list of images the one for ``architecture`` is read; without one that for amd64, or else
+    the first. ``base`` is what a selection is put on.
     """
 
     name: str
     tree: Path | None = None
     from_dir: Path | None = None
-    architecture: str = "amd64"
+    architecture: str | None = None
     wanted: WantedRequest = field(default_factory=WantedRequest)
     base: str | None = None
 
@@ -49,8 +48,8 @@ class IndexImage:
 
     ``source`` is where it is copied from, by digest. ``named`` is what it is called at its source, by which its name at
     the destination is made, whatever disk it crossed on. ``documents`` is the folder in it and ``database`` the file,
-    as its labels say, "" without one; ``serves_itself`` is False for an image without a cache, which OLM has to serve
-    with its own program.
+    as its labels say, "" without one; ``serves_itself`` is False for an image of documents without a program, such as
+    one that was built on nothing: OLM has to serve it with its own.
     """
 
     source: Reference
@@ -58,6 +57,11 @@ class IndexImage:
     documents: str = ""
     database: str = ""
     serves_itself: bool = True
+
+    @property
+    def extracted_from(self) -> str | None:
+        """The folder in the image that OLM has to serve; None where the image does it."""
+        return None if self.serves_itself else self.documents
 
     @property
     def label_line(self) -> str:
@@ -116,6 +120,7 @@ async def open_catalog_to_mirror(
     narrator.phase("reading the catalog")
     if asked.from_dir is not None and not text.startswith(("file://", "oci://")):
         text = await find_catalog(asked.from_dir, str(Reference.parse(text)))
+        await _demand_complete(text, asked.from_dir, places)
     async with open_catalog(text, places, tree=disk, architecture=asked.architecture) as opened:
         if opened.image is None:
             raise UsageError(
@@ -131,6 +136,17 @@ async def open_catalog_to_mirror(
         yield await _narrowed(opened, whole, selected, CatalogBase(asked.base, tree=disk), places)
 
 
+async def _demand_complete(text: str, disk: Path, places: Places) -> None:
+    """Raise NotFoundError, with what to do, when ``disk`` remembers a catalog whose image never arrived."""
+    image = Reference.parse(text, tree=str(disk))
+    assert image.tag is not None, "the disk's names have tags"
+    try:
+        await places.source(image.repository.place).resolve_tag(image.repository.path, image.tag)
+    except NotFoundError as error:
+        hint = "the run that wrote the disk was cut off before that: run it again, and it goes on from there"
+        raise NotFoundError(f"the catalog image did not arrive on the disk: {error.message}", hint=hint) from error
+
+
 async def _whole(opened: OpenedCatalog, image: CatalogImage) -> CatalogToMirror:
     """Return all of an opened catalog, with what the disk that it is on knows of it."""
     record = disk = None
@@ -140,7 +156,8 @@ async def _whole(opened: OpenedCatalog, image: CatalogImage) -> CatalogToMirror:
         record = await read_catalog_record(Path(repository.place.address), repository.path, image.root.digest)
     named = Reference.parse(record.named) if record is not None else image.asked
     documents, database = (image.labels.get(label, "") for label in (CONFIGS_LABEL, DATABASE_LABEL))
-    index = IndexImage(image.reference, _named(named), documents, database)
+    serves_itself = bool(Below(image.manifest, image.config).command) or not documents
+    index = IndexImage(image.reference, _named(named), documents, database, serves_itself)
     return CatalogToMirror(opened.catalog, index, disk, record)
 
 
@@ -171,7 +188,7 @@ def parse_index_filter(expression: str) -> str:
         pattern = re.compile(expression)
     except re.error as error:
         raise UsageError(f"--index-filter-by-os is not a regular expression: {error}") from error
-    for architecture in _ARCHITECTURES:
+    for architecture in ARCHITECTURES:
         if pattern.search(f"linux/{architecture}"):
             return architecture
     raise UsageError(

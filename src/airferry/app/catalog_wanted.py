@@ -7,14 +7,14 @@ from typing import Any
 from airferry.app.narration import Narrator
 from airferry.app.text_files import read_text_file
 from airferry.errors import UsageError
-from airferry.openshift.catalog.image_set import read_image_set
-from airferry.openshift.catalog.select import Selected
-from airferry.openshift.catalog.wanted import Depth, Wanted, parse_wanted
+from airferry.openshift.catalog.selecting.image_set import read_image_set
+from airferry.openshift.catalog.selecting.select import Selected
+from airferry.openshift.catalog.selecting.wanted import Depth, Wanted, parse_wanted
 
 
 @dataclass(frozen=True, slots=True)
 class WantedRequest:
-    """A wish as it was spelt: see :func:`~airferry.openshift.catalog.wanted.parse_wanted`.
+    """A wish as it was spelt: see :func:`~airferry.openshift.catalog.selecting.wanted.parse_wanted`.
 
     ``select`` is an ImageSetConfiguration that says it instead.
     """

@@ -5,21 +5,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from airferry.app.catalog_findings import finding_to_json
 from airferry.app.catalog_upstream import Upstream, ask_upstream
 from airferry.app.catalog_wanted import WantedRequest, read_wanted, selected_to_json
+from airferry.app.generated_files import write_files
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import open_catalog
 from airferry.app.places import Places
-from airferry.content.filesystem import writing
 from airferry.errors import AirferryError, ExitCode, UsageError
 from airferry.openshift.catalog.checking import check_catalog
 from airferry.openshift.catalog.consequences import Consequences
-from airferry.openshift.catalog.findings import Finding
+from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import catalog_images
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.select import Selected, select_catalog
+from airferry.openshift.catalog.selecting.select import Selected, select_catalog
+
+_GAPS: Final = (FindingCode.MALFORMED_IMAGE, FindingCode.MISSING_UPSTREAM, FindingCode.CANNOT_TELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +111,38 @@ def report_document(report: CheckReport) -> dict[str, Any]:
 
 
 def ledger_text(report: CheckReport) -> str:
-    """Return the ledger as JSON: what is wrong, where, and what that makes unusable; in the shape of every ledger."""
-    gaps = [
-        {
-            "catalog": item.name,
-            "name": finding.bundle or finding.package,
-            "source": finding.where,
-            "missing": finding.image,
-            "code": finding.code.value,
-            "reason": finding.what + (f"; read as {finding.repaired}" if finding.repaired else ""),
-            "consequence": finding.consequence,
-        }
-        for item in report.checked
-        for finding in item.all_findings
-    ]
-    return json.dumps({"catalogs": [item.name for item in report.checked], "gaps": gaps}, indent=2) + "\n"
+    """Return the ledger as JSON, in the shape of every ledger of catalogs.
+
+    ``gaps`` are images that cannot be had, with what that makes unusable; ``findings`` is all else that is wrong.
+    """
+    found = [(item.name, finding) for item in report.checked for finding in item.all_findings]
+    document = {
+        "catalogs": [item.name for item in report.checked],
+        "gaps": [_gap_to_json(name, finding) for name, finding in found if finding.code in _GAPS],
+        "findings": [
+            {"catalog": name, **finding_to_json(finding)} for name, finding in found if finding.code not in _GAPS
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_ledger(file: Path, report: CheckReport) -> None:
+async def write_ledger(file: Path, report: CheckReport) -> None:
     """Write the ledger to ``file``; without findings it is written too, with no gaps. Raises ReadOnlyError, …"""
-    if file.is_dir():
+    if await asyncio.to_thread(file.is_dir):
         raise UsageError(f"{file} is a folder", hint="name a file for the ledger")
-    with writing(file.parent):
-        file.write_text(ledger_text(report), encoding="utf-8")
+    await write_files(file.parent, {file.name: ledger_text(report).encode()})
+
+
+def _gap_to_json(catalog: str, finding: Finding) -> dict[str, Any]:
+    return {
+        "catalog": catalog,
+        "name": finding.bundle or finding.package,
+        "source": finding.where,
+        "missing": finding.image,
+        "code": finding.code.value,
+        "reason": finding.what,
+        "consequence": finding.consequence,
+    }
 
 
 def _checked_to_json(item: CheckedCatalog) -> dict[str, Any]:
@@ -141,24 +153,9 @@ def _checked_to_json(item: CheckedCatalog) -> dict[str, Any]:
         "channels": sum(len(package.channels) for package in packages),
         "bundles": sum(len(package.bundles) for package in packages),
         "images": len(catalog_images(item.catalog).uses),
-        "findings": [_finding_to_json(finding) for finding in item.all_findings],
+        "findings": [finding_to_json(finding) for finding in item.all_findings],
         "selected": None if item.selected.whole else selected_to_json(item.selected),
         "upstream": None if item.upstream is None else _upstream_to_json(item.upstream),
-    }
-
-
-def _finding_to_json(finding: Finding) -> dict[str, str]:
-    return {
-        "code": finding.code.value,
-        "package": finding.package,
-        "channel": finding.channel,
-        "bundle": finding.bundle,
-        "image": finding.image,
-        "what": finding.what,
-        "where": finding.where,
-        "repaired": finding.repaired,
-        "hint": finding.hint,
-        "consequence": finding.consequence,
     }
 
 

@@ -8,7 +8,8 @@ from airferry.app.catalog_wanted import added_lines
 from airferry.app.check_catalog import CheckedCatalog, CheckReport
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import catalog_images, parse_image
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
+from airferry.quantities import print_count
 
 _MOST_LINES: Final = 40
 """Of one kind; the rest is counted, and -o json and --ledger have all."""
@@ -79,16 +80,16 @@ def _checked(item: CheckedCatalog) -> Iterator[str]:
     channels = sum(len(package.channels) for package in packages)
     bundles = sum(len(package.bundles) for package in packages)
     counted = [
-        _count(len(packages), "package"),
-        _count(channels, "channel"),
-        _count(bundles, "bundle"),
-        _count(len(catalog_images(item.catalog).uses), "image"),
+        print_count(len(packages), "package"),
+        print_count(channels, "channel"),
+        print_count(bundles, "bundle"),
+        print_count(len(catalog_images(item.catalog).uses), "image"),
     ]
     yield f"{item.name}: {', '.join(counted)}"
     if not item.selected.whole:
         yield from _selected(item.selected)
     if item.upstream is not None:
-        yield f"asked for {_count(item.upstream.asked, 'image')}, {item.upstream.present} are there"
+        yield f"asked for {print_count(item.upstream.asked, 'image')}, {item.upstream.present} are there"
     found = item.all_findings
     for code in FindingCode:
         of_code = [finding for finding in found if finding.code is code]
@@ -100,7 +101,7 @@ def _checked(item: CheckedCatalog) -> Iterator[str]:
     if item.upstream is not None:
         yield from _unusable(item.upstream)
     yield ""
-    yield f"{_count(len(found), 'finding')}" if found else "nothing is wrong"
+    yield f"{print_count(len(found), 'finding')}" if found else "nothing is wrong"
 
 
 def _paragraphs(findings: Sequence[Finding]) -> Iterator[list[str]]:
@@ -164,7 +165,7 @@ def _by_registry(findings: Iterable[Finding]) -> Iterator[list[str]]:
         alike.setdefault((host, finding.hint), []).append(finding)
     for (host, hint), same in alike.items():
         fix = [f"        fix: {hint}"] if hint else []
-        yield [f"  {host}: {_count(len(same), 'image')}, such as {same[0].image}", f"        {same[0].what}", *fix]
+        yield [f"  {host}: {print_count(len(same), 'image')}, such as {same[0].image}", f"        {same[0].what}", *fix]
 
 
 def _limited(paragraphs: Iterable[list[str]]) -> Iterator[str]:
@@ -208,7 +209,3 @@ def _unusable(upstream: Upstream) -> Iterator[str]:
 def _some(names: list[str], most: int = _MOST_NAMES) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

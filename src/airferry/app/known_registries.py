@@ -6,7 +6,6 @@ remembered: what it lacked may have been mended a minute later.
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 from airferry.oci import Digest
 from airferry.plan.destination import Can, Capability, RegistryKind
 from airferry.transfer.held import BELIEVED_FOR_S
+from airferry.transfer.state_file import write_state
 
 _VERSION: Final = 1
 
@@ -59,14 +59,7 @@ class KnownRegistry:
             "namespaces": self.namespaces,
             "mostParts": self.most_parts,
         }
-        temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(json.dumps(document))
-                temporary.replace(self.file)
-            except OSError:
-                temporary.unlink(missing_ok=True)
+        write_state(self.file, document)
 
 
 def load_known(host: str, state_folder: Path, *, now: float) -> KnownRegistry:

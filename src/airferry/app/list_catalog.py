@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airferry.app.catalog_findings import finding_to_json
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.catalog_sizes import CatalogSizes, catalog_sizes
 from airferry.app.narration import Narrator
 from airferry.app.open_catalog import open_catalog
 from airferry.app.places import Places
 from airferry.content.errors import NotFoundError
-from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.model import Catalog, Channel, Package
 from airferry.openshift.catalog.upgrade_graph import heads
 
@@ -50,7 +50,7 @@ class ListedCatalog:
             "digest": self.digest,
             "form": self.form.value,
             "packages": [self._package_to_json(package) for package in self.catalog.packages.values()],
-            "findings": [_finding_to_json(finding) for finding in self.catalog.findings],
+            "findings": [finding_to_json(finding) for finding in self.catalog.findings],
         }
         if self.sizes is not None:
             document["headsBytes"] = self.sizes.together.heads_bytes
@@ -177,15 +177,4 @@ def _channel_to_json(channel: Channel, package: Package) -> dict[str, Any]:
             }
             for entry in channel.entries
         ],
-    }
-
-
-def _finding_to_json(finding: Finding) -> dict[str, str]:
-    return {
-        "code": finding.code.value,
-        "where": finding.where,
-        "package": finding.package,
-        "bundle": finding.bundle,
-        "what": finding.what,
-        "repaired": finding.repaired,
     }

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from airferry.app.catalog_findings import finding_line, one_line
 from airferry.app.catalog_forms import CatalogForm
 from airferry.app.list_catalog import ListedCatalog, display_name
-from airferry.openshift.catalog.findings import Finding
 from airferry.openshift.catalog.model import Channel, Package
 from airferry.openshift.catalog.upgrade_graph import heads
-from airferry.quantities import print_decimal_size
+from airferry.quantities import print_count, print_decimal_size
 
 _FORMS = {
     CatalogForm.DOCUMENTS: "file-based catalog",
@@ -28,24 +28,13 @@ def findings_lines(listed: Sequence[ListedCatalog]) -> list[str]:
     """Return a line for each thing that is wrong with what is shown, the first twenty of each catalog."""
     lines = []
     for item in listed:
-        lines += [_finding_line(finding) for finding in item.catalog.findings[:_MAX_FINDINGS]]
+        lines += [finding_line(finding) for finding in item.catalog.findings[:_MAX_FINDINGS]]
         more = len(item.catalog.findings) - _MAX_FINDINGS
         if more > 0:
             lines.append(f"{more} more of these in {item.asked}: -o json shows all")
         for unread in item.sizes.unread if item.sizes is not None else ():
             lines.append(f"{unread.image} of {', '.join(unread.packages)} cannot be read: {unread.error.message}")
-    return [printable(line) for line in lines]
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with what a terminal might obey, or nobody can see, as blanks."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _finding_line(finding: Finding) -> str:
-    of = f" ({finding.bundle})" if finding.bundle and finding.bundle not in finding.what else ""
-    read = f"; read as {finding.repaired}" if finding.repaired else ""
-    return f"{finding.where}{of}: {finding.what}{read}"
+    return [one_line(line) for line in lines]
 
 
 def _catalog_text(item: ListedCatalog, in_full: bool) -> str:
@@ -53,15 +42,15 @@ def _catalog_text(item: ListedCatalog, in_full: bool) -> str:
     channels = sum(len(package.channels) for package in packages)
     bundles = sum(len(package.bundles) for package in packages)
     facts = [("Catalog", item.asked), ("Digest", item.digest), ("Form", _FORMS[item.form])]
-    facts.append(
-        ("Holds", f"{_count(len(packages), 'package')}, {_count(channels, 'channel')}, {_count(bundles, 'bundle')}")
-    )
+    counts = ((len(packages), "package"), (channels, "channel"), (bundles, "bundle"))
+    facts.append(("Holds", ", ".join(print_count(number, what) for number, what in counts)))
     if item.sizes is not None:
         together = item.sizes.together
         heads_size, all_size = print_decimal_size(together.heads_bytes), print_decimal_size(together.all_bytes)
-        lacks = f", without {_count(len(item.sizes.unread), 'image')} that cannot be read" if item.sizes.unread else ""
+        unread = print_count(len(item.sizes.unread), "image")
+        lacks = f", without {unread} that cannot be read" if item.sizes.unread else ""
         facts.append(("Size", f"{heads_size} with the newest of each channel, {all_size} whole{lacks}"))
-    head = "".join(f"{f'{name}:':<9}{printable(value)}\n" for name, value in facts if value)
+    head = "".join(f"{f'{name}:':<9}{one_line(value)}\n" for name, value in facts if value)
     if not packages:
         return head
     if in_full:
@@ -96,7 +85,7 @@ def _package_text(package: Package, item: ListedCatalog) -> str:
         of = "" if notice.schema == "olm.package" else f"{what} {notice.name}: "
         facts.append(("Deprecated", f"{of}{notice.message}"))
     width = max(len(name) for name, _ in facts) + 2
-    head = "".join(f"{f'{name}:':<{width}}{printable(value)}\n" for name, value in facts if value)
+    head = "".join(f"{f'{name}:':<{width}}{one_line(value)}\n" for name, value in facts if value)
     return head + "".join(f"\n{_channel_text(channel, package)}" for channel in package.channels.values())
 
 
@@ -116,7 +105,7 @@ def _channel_text(channel: Channel, package: Package) -> str:
         ]
         version = bundle.version if bundle is not None else ""
         rows.append((version or "-", entry.name, entry.replaces or "-", "; ".join(filter(None, notes))))
-    return f"Channel {printable(channel.name)}{marks}\n{_table(rows, indent='  ')}"
+    return f"Channel {one_line(channel.name)}{marks}\n{_table(rows, indent='  ')}"
 
 
 def _newest(channel: Channel, package: Package) -> str:
@@ -137,12 +126,8 @@ def _is_deprecated(package: Package) -> bool:
     return any(notice.schema == "olm.package" for notice in package.deprecations)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _table(rows: Iterable[tuple[str, ...]], *, indent: str = "") -> str:
-    shown = [tuple(printable(cell) for cell in row) for row in rows]
+    shown = [tuple(one_line(cell) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in shown)
     return "".join(f"{indent}{line}".rstrip() + "\n" for line in lines)

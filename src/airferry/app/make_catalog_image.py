@@ -15,12 +15,20 @@ from airferry.app.places import Places
 from airferry.content.added import AddedSource
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci import Digest, Manifest, Place, PlaceKind, Reference, Repository
-from airferry.openshift.catalog.documents import Rewritten
-from airferry.openshift.catalog.layer import Layer, LayerPlan, catalog_layer
+from airferry.openshift.catalog.building.documents import Rewritten
+from airferry.openshift.catalog.building.layer import Layer, LayerPlan, catalog_layer
+from airferry.openshift.catalog.building.provenance import provenance
+from airferry.openshift.catalog.building.rebuild import (
+    Below,
+    BuiltImage,
+    Wanted,
+    from_nothing,
+    list_of,
+    put_on_top,
+    relisted,
+)
+from airferry.openshift.catalog.checking import refusals
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.provenance import provenance
-from airferry.openshift.catalog.rebuild import Below, BuiltImage, Wanted, from_nothing, list_of, put_on_top, relisted
-from airferry.openshift.catalog.servable import refusals
 
 SCRATCH: Final = "scratch"
 """What people write for a base that is no image."""
@@ -124,14 +132,15 @@ def source_date_epoch() -> int:
 
 
 def _refuse_unservable(kept: Catalog) -> None:
-    reasons = refusals(kept)
     if not kept.packages:
-        reasons = ("it has no package",)
+        raise MalformedError("the catalog has no package, and opm would refuse to serve it")
+    reasons = refusals(kept)
     if reasons:
         more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
         raise MalformedError(
-            f"opm would refuse to serve this catalog: {'; '.join(reasons[:3])}{more}",
-            hint="one package like this keeps all others from being served; leave it out, or repair its documents",
+            f"opm would refuse to serve this catalog: {'; '.join(map(str, reasons[:3]))}{more}",
+            hint="one package like this keeps all others from being served; leave it out, or repair its documents: "
+            "`airferry catalog check` tells all of it",
         )
 
 

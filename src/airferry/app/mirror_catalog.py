@@ -13,7 +13,6 @@ from airferry.app.catalog_ledger import (
 from airferry.app.catalog_mirror_files import (
     MAPPING_FILE,
     MirrorStyles,
-    catalog_object_files,
     mapping_text,
     mirror_set_files,
 )
@@ -30,9 +29,9 @@ from airferry.content.errors import NotFoundError
 from airferry.errors import AirferryError, UnsupportedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.oci.reference import is_host
-from airferry.openshift.catalog.catalog_objects import check_object_name, object_name
 from airferry.openshift.catalog.images import catalog_images
-from airferry.openshift.catalog.mirror_names import (
+from airferry.openshift.catalog.mirroring.catalog_objects import catalog_objects, check_object_name, object_name
+from airferry.openshift.catalog.mirroring.mirror_names import (
     DEFAULT_MAX_COMPONENTS,
     MirrorNames,
     check_max_components,
@@ -160,7 +159,9 @@ class _Mirroring:
             source: to for source, to in destinations.items() if source != self._index or source.digest is not None
         }
         files |= mirror_set_files(self._name, pulled, self._asked.styles, self._folder)
-        return files | catalog_object_files(self._name, self._wanted.index, destinations[self._index])
+        return files | catalog_objects(
+            self._name, destinations[self._index], extracted_from=self._wanted.index.extracted_from
+        )
 
     def _refused(self, names: MirrorNames) -> tuple[Gap, ...]:
         root = self._asked.destination
@@ -217,7 +218,7 @@ class _Mirroring:
         return report
 
     async def _remember(self, requests: Sequence[CopyRequest], arrived: Sequence[tuple[CopyRequest, Digest]]) -> None:
-        """Note on a disk what it holds; first of all its name, so that what a run that is cut off leaves is usable."""
+        """Note on a disk what it holds; first of all its name, so that a later run knows what was begun."""
         if not self._on_disk or self._asked.options.dry_run:
             return
         index = next(request for request in requests if request.name == str(self._index))

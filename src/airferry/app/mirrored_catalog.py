@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airferry.app.catalog_ledger import LedgerLine, finding_line, finding_to_json, one_line
+from airferry.app.catalog_findings import finding_line, finding_to_json, one_line
+from airferry.app.catalog_ledger import LedgerLine
 from airferry.app.catalog_mirror_files import by_tag_lines
 from airferry.app.catalog_wanted import added_lines, selected_to_json
 from airferry.app.copy_report import CopyReport
 from airferry.errors import ExitCode
 from airferry.oci import PlaceKind, Reference
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.select import Selected
+from airferry.openshift.catalog.selecting.select import Selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class MirroredCatalog:
             count = "1 gap" if len(self.gaps) == 1 else f"{len(self.gaps)} gaps"
             lines.append(
                 f"{count}: the full contents of the catalog may not have been mirrored; "
-                "all other images are in place, and the same command again closes the gaps"
+                "all other images are in place, and the same command again copies what can be had by then"
             )
         return lines
 

@@ -25,11 +25,11 @@ from airferry.content.unpack_select import PathMapping
 from airferry.content.unpack_tree import ExtractOptions, extract_tree
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Manifest, Reference
-from airferry.openshift.catalog.bundle_manifests import PACKAGE_ANNOTATION
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.labels import CONFIGS_LABEL, DATABASE_LABEL
-from airferry.openshift.catalog.metas import Meta
 from airferry.openshift.catalog.model import Catalog
+from airferry.openshift.catalog.reading.bundle_manifests import PACKAGE_ANNOTATION
+from airferry.openshift.catalog.reading.metas import Meta
 from airferry.survey.catalog_database import HEADER
 
 
@@ -80,12 +80,13 @@ async def open_catalog(
     places: Places,
     *,
     tree: Path | None = None,
-    architecture: str = "amd64",
+    architecture: str | None = None,
     seen: Callable[[int], object] | None = None,
 ) -> AsyncIterator[OpenedCatalog]:
     """Open and read the catalog that ``text`` names: a folder or file (``./catalog``, ``index.db``), or an image.
 
-    Of a list of images, the one for ``architecture`` is read. What is unpacked for it is gone when it is closed.
+    Of a list of images, the one for ``architecture`` is read; without one that for amd64, or else the first. What is
+    unpacked for it is gone when it is closed.
     ``seen`` hears the number of documents while they are read. Raises NotFoundError, MalformedError, …
     """
     path = _named_path(text)
@@ -102,7 +103,7 @@ async def open_catalog(
         yield OpenedCatalog(catalog, Path(unpacked), image, files)
 
 
-async def read_catalog_image(reference: Reference, places: Places, *, architecture: str = "amd64") -> CatalogImage:
+async def read_catalog_image(reference: Reference, places: Places, *, architecture: str | None = None) -> CatalogImage:
     """Read the manifest and configuration of a catalog image, without its layers.
 
     An OCI layout needs no tag where it holds one image.
@@ -115,7 +116,9 @@ async def read_catalog_image(reference: Reference, places: Places, *, architectu
     root = await source.read_manifest(path, target)
     manifest = root
     if root.is_index:
-        manifest = await source.read_manifest(path, choose_child(root, architecture))
+        manifest = await source.read_manifest(
+            path, choose_child(root, architecture or "amd64", or_first=architecture is None)
+        )
     config = await read_image_config(manifest, reference, places)
     return CatalogImage(reference, reference.by_digest(root.digest), root, manifest, config)
 

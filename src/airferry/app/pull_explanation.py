@@ -11,7 +11,7 @@ from airferry.content.http import HttpContent, RegistryPlace
 from airferry.content.registries_conf import load_default_rules
 from airferry.errors import ExitCode, UsageError
 from airferry.oci import PlaceKind, Platform, Reference
-from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Trouble
+from airferry.oci.pull_findings import Attempt, PullFindings, bar_failure
 from airferry.oci.pull_rules import PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, find_rule, normalized, pull_sources
 from airferry.openshift.cluster.node_config import RELEASE_REPOSITORY, NodeConfig
@@ -180,7 +180,7 @@ async def probe_pull(explanation: Explanation, access: NodeAccess, architecture:
 
 async def _try(source: PullSource, content: HttpContent, platform: Platform, demand: SignatureDemand | None) -> Attempt:
     if source.barred is not None:
-        return Attempt(source, failures=(Failure(Trouble.BLOCKED, source.barred),))
+        return Attempt(source, failures=(bar_failure(source, source.barred),))
 
     def open_place(place: PullSource) -> RegistryPlace:
         return content.registry(place.reference.repository.place.address, insecure=place.insecure)

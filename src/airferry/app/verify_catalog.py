@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airferry.app.catalog_ledger import one_line
+from airferry.app.catalog_findings import one_line
 from airferry.app.catalog_source import CatalogToMirror, WantedCatalog, open_catalog_to_mirror
 from airferry.app.narration import Narrator
 from airferry.app.node_access import NodeAccess, rules_for_reading
@@ -82,7 +82,10 @@ class CatalogAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """What a cluster pulls of the catalogs, who needs it, and on a disk the repository of each and what brings it."""
+    """What a cluster pulls of the catalogs, who needs it, and on a disk the repository of each and what brings it.
+
+    ``nameless`` are the uses of references that are none.
+    """
 
     wanted: dict[str, Wanted]
     uses: dict[str, tuple[ImageUse, ...]]
@@ -90,6 +93,7 @@ class _Compiled:
     commands: dict[str, str]
     uncompiled: list[str]
     known: set[str]
+    nameless: list[ImageUse]
 
 
 async def verify_catalogs(
@@ -101,7 +105,7 @@ async def verify_catalogs(
     policies: Sequence[ImagePolicy] = (),
 ) -> CatalogAnswer:
     """Try every pull of the catalogs as nodes try it, or on the disk. Raises UsageError for unknown packages."""
-    compiled = _Compiled({}, {}, {}, {}, [], set())
+    compiled = _Compiled({}, {}, {}, {}, [], set(), [])
     for text in wish.catalogs:
         asked = WantedCatalog(text, wish.from_dir, wish.from_dir, settings.platforms[0].architecture)
         await _compile(asked, wish, nodes, content, narrator, compiled)
@@ -188,6 +192,7 @@ def _take(text: str, opened: CatalogToMirror, wish: CatalogWish, compiled: _Comp
             compiled.commands.setdefault(str(image), _mirror_command(opened, wish.from_dir))
             if located is not None:
                 compiled.homes[str(image)] = located.repository.path
+    compiled.nameless.extend(use for item in images.unreadable for use in item.uses)
     compiled.uncompiled.extend(
         one_line(f"{', '.join(map(str, item.uses))}: {item.text!r} names no image: {item.error.message}")
         for item in images.unreadable
@@ -273,7 +278,9 @@ def _operators(judgements: Iterable[Judgement], compiled: _Compiled) -> Iterable
     for item in judgements:
         for package in {use.package for use in compiled.uses[str(item.wanted.reference)]}:
             images.setdefault(package, []).append(item)
-    for package, found in sorted(images.items()):
+    for package in sorted(images.keys() | {use.package for use in compiled.nameless}):
+        found = images.get(package, [])
+        nameless = [use for use in compiled.nameless if use.package == package]
         lacking = [item for item in found if item.verdict is not Verdict.YES]
         is_no = any(item.verdict is Verdict.NO for item in lacking)
         bundles = {
@@ -282,5 +289,7 @@ def _operators(judgements: Iterable[Judgement], compiled: _Compiled) -> Iterable
             for use in compiled.uses[str(item.wanted.reference)]
             if use.package == package
         }
-        verdict = Verdict.NO if is_no else Verdict.UNKNOWN if lacking else Verdict.YES
-        yield OperatorAnswer(package, verdict, len(found), len(lacking), tuple(sorted(bundles)))
+        bundles |= {use.bundle for use in nameless}
+        verdict = Verdict.NO if is_no else Verdict.UNKNOWN if lacking or nameless else Verdict.YES
+        wanted, missing = len(found) + len(nameless), len(lacking) + len(nameless)
+        yield OperatorAnswer(package, verdict, wanted, missing, tuple(sorted(bundles)))

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from airferry.app.verify import VerifyReport
 from airferry.app.verify_catalog import operator_lines
 from airferry.content.errors import NotFoundError, ReadOnlyError
-from airferry.content.filesystem import writing
+from airferry.content.filesystem import READABLE, replace_file, sync_folder, writing
 from airferry.openshift.cluster.verdict import Judgement, Verdict, count_signatures
 from airferry.openshift.cluster.wanted import WantedKind
 
@@ -136,9 +136,13 @@ def check_junit(file: Path) -> None:
 
 
 def write_junit(file: Path, text: str) -> None:
-    """Write the XML. Raises ReadOnlyError, NoSpaceError."""
+    """Write the XML, whole or not at all. Raises ReadOnlyError, NoSpaceError."""
     with writing(file):
-        file.write_text(text, encoding="utf-8")
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")  # a device or a pipe, such as /dev/stdout, stays what it is
+            return
+        replace_file(file.resolve(), text.encode(), READABLE.file)
+        sync_folder(file.resolve().parent)
 
 
 def _title(report: VerifyReport) -> str:

@@ -19,7 +19,7 @@ def cache(image: str, tree: Path | None, reading: ReadOptions, saying: OutputOpt
     """Tell whether opm would start with the cache that the catalog IMAGE holds.
 
     opm ends at once when its cache is of other documents than the image's. Exit code 0 for yes, 1 for no, 3 where it
-    cannot be told.
+    cannot be told: a cache of the newer kind, or an image that holds no opm.
 
     \b
     Example:

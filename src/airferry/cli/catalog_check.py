@@ -58,6 +58,6 @@ async def _check(
     async with session(reading, saying) as (places, narrator):
         report = await check_catalogs(asked, places, narrator)
     if ledger is not None:
-        write_ledger(ledger, report)
+        await write_ledger(ledger, report)
     print_answer(print_report(report), report_document(report), saying.form)
     finish(report.exit_code)

@@ -36,17 +36,17 @@ _SCOPE = click.Choice(["repository", "namespace", "registry"])
 @click.option("--max-icsp-size", type=click.IntRange(1), default=250_000, show_default=True, help="The same, for ICSP.")
 @click.option(
     "--index-filter-by-os",
-    default="linux/amd64",
-    show_default=True,
     metavar="REGEX",
-    help="Which image of a catalog for several platforms is read; all are mirrored.",
+    help="Which image of a catalog for several platforms is read, by default linux/amd64; all are mirrored.",
 )
 @click.option("--filter-by-os", metavar="REGEX", hidden=True, help="Older name of --index-filter-by-os.")
 @click.option("--continue-on-error", is_flag=True, hidden=True, help="Taken for oc's sake; always so.")
 @click.option("--path", "paths", multiple=True, hidden=True, help="Taken for oc's sake; the image says where it is.")
 @click.option("--no-attachments", is_flag=True, help="Leave out signatures, attestations and referrers.")
 @click.option("--refresh", is_flag=True, help="Ask the destination for everything, whatever is remembered.")
-@click.option("--force", is_flag=True, help="Write everything again, whatever is there.")
+@click.option(
+    "--force", is_flag=True, help="Plan as if nothing were there; blobs that DEST says it holds are still not sent."
+)
 @click.option("--skip-mount", is_flag=True, help="Do not take blobs over from other repositories of a registry.")
 @click.option("--private", is_flag=True, help="Make files on a disk readable by their owner alone.")
 @click.option("--max-per-registry", type=click.IntRange(1, 64), default=6, show_default=True, help="Workers.")
@@ -56,9 +56,10 @@ _SCOPE = click.Choice(["repository", "namespace", "registry"])
 def command(**options: Any) -> None:
     """Mirror the catalog SRC and all that its operators need to DEST: REGISTRY[/NAMESPACE], or file://NAME on a disk.
 
-    What cannot be copied is named, with the operators that lack it (exit 3); the same command again closes the gaps.
-    Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog. With --package and the like only
-    those operators and what they need are mirrored, and the catalog at DEST is a new image that holds nothing else.
+    What cannot be copied is named, with the operators that lack it (exit 3); the same command again copies what can
+    be had by then. Beside the copies it writes mirror sets, a CatalogSource and a ClusterCatalog. With --package and
+    the like only those operators and what they need are mirrored, and the catalog at DEST is a new image that holds
+    nothing else.
 
     \b
     Examples:
@@ -85,7 +86,7 @@ async def _mirror(
         options.pop("source"),
         options.pop("tree"),
         options.pop("from_dir"),
-        parse_index_filter(older or index_filter),
+        parse_index_filter(older or index_filter) if older or index_filter else None,
         selection.to_request(),
         options.pop("base"),
     )

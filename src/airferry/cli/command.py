@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from airferry.cli.terminal import harmless
 from airferry.errors import AirferryError, ExitCode, UsageError
 
 Result = TypeVar("Result")
@@ -85,9 +86,9 @@ def report_error(error: AirferryError, *, as_json: bool) -> None:
         body = {"code": error.code, "message": error.message, "hint": error.hint, "exit": int(error.exit_code)}
         print(json.dumps({"error": body}), file=sys.stderr)
         return
-    print(f"error[{error.code}]: {error.message}", file=sys.stderr)
+    print(harmless(f"error[{error.code}]: {error.message}"), file=sys.stderr)
     if error.hint:
-        print(f"\nhint: {error.hint}", file=sys.stderr)
+        print(harmless(f"\nhint: {error.hint}"), file=sys.stderr)
 
 
 def usage_error(error: click.ClickException) -> UsageError:

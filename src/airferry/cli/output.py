@@ -5,6 +5,8 @@ import sys
 from enum import StrEnum
 from typing import Any, Final
 
+from airferry.cli.terminal import harmless
+
 _YAML_1_1_BOOLEANS: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 
 
@@ -17,13 +19,13 @@ class OutputFormat(StrEnum):
 
 
 def print_answer(text: str, document: Any, form: OutputFormat, *, one_line: bool = False) -> None:
-    """Print the answer: ``text`` as it is for people, ``document`` for programs.
+    """Print the answer: ``text`` for people, without what a terminal would obey, ``document`` for programs.
 
     ``one_line`` is for the JSON of commands that go on after it: the end of the line tells a reader that it is whole.
     """
     match form:
         case OutputFormat.TEXT:
-            sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+            sys.stdout.write(harmless(text if text.endswith("\n") or not text else text + "\n"))
         case OutputFormat.JSON:
             sys.stdout.write(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False) + "\n")
         case OutputFormat.YAML:

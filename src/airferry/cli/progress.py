@@ -10,6 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from airferry.cli.terminal import harmless
 from airferry.quantities import print_binary_size, print_duration
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Lines:
         """Nothing is left to clear."""
 
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(harmless(text), file=sys.stderr, flush=True)
 
 
 class JsonLines:
@@ -184,11 +185,11 @@ class Bar:
     def note(self, text: str) -> None:
         """Print the note above the bar."""
         if not self._quiet_notes:
-            self._console.print(text, markup=False)
+            self._console.print(harmless(text), markup=False)
 
     def warn(self, text: str) -> None:
         """Print the warning above the bar."""
-        self._console.print(f"warning: {text}", markup=False)
+        self._console.print(harmless(f"warning: {text}"), markup=False)
 
     def done(self) -> None:
         """Remove the bar."""

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from airferry.content.errors import NotFoundError
-from airferry.errors import MalformedError, parser_words
+from airferry.errors import MalformedError, UnsupportedError, parser_words
+from airferry.oci.descriptor import shortened
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
+from airferry.oci.reference import is_repository_path, parse_repository
 
 _MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 _SYSTEM_FILE: Final = Path("/etc/containers/registries.conf")
@@ -200,6 +202,7 @@ def _from_v2(fields: Mapping[str, Any], path: Path) -> list[PullRule]:
     mode = fields.get("short-name-mode", "")
     if mode not in _SHORT_NAME_MODES:
         raise MalformedError(f"{path}: short-name-mode cannot be {mode!r}")
+    _check_aliases(fields.get("aliases"), path)
     for entry in _search_list(fields, path) or ():
         if "/" in _location(entry, f"{path}: unqualified-search-registries"):
             raise MalformedError(f"{path}: unqualified-search-registries holds {entry!r}, which is no registry")
@@ -207,6 +210,28 @@ def _from_v2(fields: Mapping[str, Any], path: Path) -> list[PullRule]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise MalformedError(f"{path}: registry is not an array of tables; write [[registry]]")
     return [_rule(table, f"{path}: [[registry]] number {number}") for number, table in enumerate(tables, 1)]
+
+
+def _check_aliases(aliases: Any, path: Path) -> None:
+    """A short name and a whole one, neither with tag or digest; containers/image reads no file without this."""
+    if aliases is None:
+        return
+    if not isinstance(aliases, dict) or not all(isinstance(value, str) for value in aliases.values()):
+        raise MalformedError(f"{path}: [aliases] does not hold names as text")
+    for alias, value in aliases.items():
+        host, slash, _ = alias.partition("/")
+        is_whole = bool(slash) and ("." in host or ":" in host or host == "localhost")
+        if is_whole or not is_repository_path(alias):
+            raise MalformedError(f"{path}: the alias {shortened(alias)} in [aliases] is not a short name")
+        if not value:
+            continue  # takes an alias of an earlier file back
+        try:
+            parse_repository(value)
+        except (MalformedError, UnsupportedError) as error:
+            raise MalformedError(
+                f"{path}: the alias {shortened(alias)} is for {shortened(value)}, which is no repository",
+                hint="write HOST/REPOSITORY, without tag and digest",
+            ) from error
 
 
 def _rule(table: Mapping[str, Any], where: str) -> PullRule:

@@ -23,6 +23,9 @@ class Trouble(StrEnum):
     NO_CREDENTIAL = "no-credential"
     REFUSED_CREDENTIAL = "refused-credential"
     DENIED = "denied"
+    NO_TOKEN = "no-token"  # noqa: S105 - a kind of failure, and no password
+    FAILS = "registry-fails"
+    """It answered with an error of its own, to each of several tries."""
     NO_MANIFEST = "no-manifest"
     BAD_MANIFEST = "bad-manifest"
     NO_PLATFORM = "no-platform"
@@ -37,7 +40,7 @@ class Trouble(StrEnum):
     NOT_AN_IMAGE = "not-an-image"
     NOT_A_RELEASE = "not-a-release"
     UNSETTLED = "unsettled"
-    """Throttled, a server error, a connection that breaks: asking again may give another answer."""
+    """Throttled, or a connection that breaks: asking again may give another answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Failure:
 
     trouble: Trouble
     message: str
+
+
+def bar_failure(source: PullSource, barred: str) -> Failure:
+    """Return what it means for a pull that a rule bars a place."""
+    return Failure(Trouble.BAD_RULE if source.ill_formed else Trouble.BLOCKED, barred)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ last, always; whether a place is blocked is asked of each physical place by its 
 Sources: containers-registries.conf(5); containers/image, pkg/sysregistriesv2 and docker/docker_image_src.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +15,7 @@ from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules
 from airferry.oci.reference import Place, PlaceKind, Reference, Repository
 
 _DOCKER_HUB: Final = ("docker.io", "index.docker.io")
+_ODD_PORT: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]+:(?P<number>[0-9]{1,9}))/(?P<path>[a-z0-9][a-z0-9._/-]*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class PullSource:
 
     ``barred`` is a sentence that says which rule forbids this place, None when it may be tried. ``rule_prefix``
     is the rule that led here, None when no rule speaks about the reference. ``is_mirror`` is False for the
-    place where the rule's name really lives.
+    place where the rule's name really lives. ``ill_formed`` tells of a barred place that no pull can ask, whatever else
+    the rules say: nodes go on to the next one.
     """
 
     reference: Reference
@@ -30,6 +33,7 @@ class PullSource:
     barred: str | None = None
     rule_prefix: str | None = None
     is_mirror: bool = False
+    ill_formed: bool = False
 
 
 def pull_sources(reference: Reference, rules: PullRules) -> tuple[PullSource, ...]:
@@ -50,8 +54,9 @@ def pull_sources(reference: Reference, rules: PullRules) -> tuple[PullSource, ..
     endpoints.append((rule.location, rule.insecure, False))
     sources: list[PullSource] = []
     for location, insecure, is_mirror in endpoints:
-        physical = _rewrite(reference, rule, location)
-        sources.append(PullSource(physical, insecure, _barred(physical, rules), rule.prefix, is_mirror))
+        physical, fault = _rewrite(reference, rule, location)
+        barred = fault or _barred(physical, rules)
+        sources.append(PullSource(physical, insecure, barred, rule.prefix, is_mirror, ill_formed=fault is not None))
     return tuple(sources)
 
 
@@ -100,15 +105,23 @@ def mirrors_for(rule: PullRule, *, by_digest: bool) -> tuple[Mirror, ...]:
     return tuple(mirror for mirror in rule.mirrors if mirror.pull_from is not skipped)
 
 
-def _rewrite(reference: Reference, rule: PullRule, location: str) -> Reference:
-    """Replace what the rule's prefix covers by ``location``; a wildcard without location changes nothing."""
+def _rewrite(reference: Reference, rule: PullRule, location: str) -> tuple[Reference, str | None]:
+    """Replace what the rule's prefix covers by ``location``; a wildcard without location changes nothing.
+
+    The second answer is what is wrong with the place alone, so that nodes go on to the next one. A location with a tag
+    is such a one for pulls by digest (containers/image, docker: no reference has both), and a port that there is not.
+    """
     if not location:
-        return reference
+        return reference, None
     name = str(reference.repository)
     rewritten = location + name[match_length(name, rule.prefix) or 0 :]
+    port = _ODD_PORT.match(rewritten)
+    if port is not None and not 0 < int(port["number"]) < 2**16:
+        repository = Repository(Place(PlaceKind.REGISTRY, port["host"]), port["path"])
+        return replace(reference, repository=repository), f"{port['host']} has a port that no registry can have"
     try:
         made = Reference.parse(rewritten)
-        if made.tag is not None or made.digest is not None:
+        if made.digest is not None or (made.tag is not None and reference.digest is None):
             raise MalformedError("a location names no tag and no digest")
         if normalized(made.repository) != made.repository:
             raise MalformedError(f"the full name is {normalized(made.repository)}")
@@ -117,7 +130,10 @@ def _rewrite(reference: Reference, rule: PullRule, location: str) -> Reference:
             f"the registries.conf rule for {rule.prefix!r} turns {name} into {rewritten!r}: {error.message}",
             hint="correct the location in that rule; nodes fail the whole pull because of it",
         ) from error
-    return replace(reference, repository=made.repository)
+    moved = replace(reference, repository=made.repository)
+    if made.tag is None:
+        return moved, None
+    return moved, f"the registries.conf rule for {rule.prefix!r} names {location}: by digest no node pulls with a tag"
 
 
 def _barred(physical: Reference, rules: PullRules) -> str | None:

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from airferry.content.filesystem import reading
 from airferry.errors import MalformedError
-from airferry.openshift.catalog.bundle_manifests import BundleManifests, bundle_of, read_bundle
 from airferry.openshift.catalog.findings import Finding, FindingCode
-from airferry.openshift.catalog.metas import Meta
-from airferry.openshift.catalog.package_manifests import (
+from airferry.openshift.catalog.reading.bundle_manifests import BundleManifests, bundle_of, read_bundle
+from airferry.openshift.catalog.reading.metas import Meta
+from airferry.openshift.catalog.reading.package_manifests import (
     PackageManifest,
     bundle_metas,
     package_metas,
     read_package_manifest,
 )
-from airferry.openshift.catalog.yaml_documents import read_yaml
+from airferry.openshift.catalog.reading.yaml_documents import read_yaml
 from airferry.survey.catalog_folder import walk
 
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
@@ -32,10 +32,24 @@ def is_bundle(folder: Path) -> bool:
 
 def bundle_folders(folder: Path) -> list[Path]:
     """Return the bundles right in ``folder`` or one level further down, in the order of their paths."""
+    return [path for path in _one_or_two_below(folder) if is_bundle(path)]
+
+
+def half_bundles(folder: Path) -> list[Finding]:
+    """Return a finding for each folder that lacks one half of a bundle, where :func:`bundle_folders` looks."""
+    return [
+        Finding(FindingCode.LEFT_OUT, str(path), f"left out: it has a folder {there}, but no folder {lacking}")
+        for path in _one_or_two_below(folder)
+        for there, lacking in (("manifests", "metadata"), ("metadata", "manifests"))
+        if (path / there).is_dir() and not (path / lacking).is_dir()
+    ]
+
+
+def _one_or_two_below(folder: Path) -> list[Path]:
     with reading(folder):
         below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         further = (sorted(path for path in item.iterdir() if path.is_dir()) for item in below if not is_bundle(item))
-        return [path for path in (*below, *(path for paths in further for path in paths)) if is_bundle(path)]
+        return [*below, *(path for paths in further for path in paths)]
 
 
 def package_files(folder: Path) -> list[Path]:

@@ -14,15 +14,15 @@ from urllib.parse import quote
 
 from airferry.content.filesystem import reading
 from airferry.errors import MalformedError
-from airferry.openshift.catalog.database_rows import (
+from airferry.openshift.catalog.findings import Finding
+from airferry.openshift.catalog.reading.database_rows import (
     OTHER_TABLES,
     REQUIRED_TABLES,
     DatabaseTables,
     Row,
     database_metas,
 )
-from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import Meta
+from airferry.openshift.catalog.reading.metas import Meta
 
 HEADER: Final = b"SQLite format 3\x00"
 """The first bytes of every SQLite database."""

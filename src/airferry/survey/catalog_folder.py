@@ -16,7 +16,7 @@ from pathspec import GitIgnoreSpec
 from airferry.content.filesystem import reading
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
-from airferry.openshift.catalog.metas import Meta, read_metas
+from airferry.openshift.catalog.reading.metas import Meta, read_metas
 
 IGNORE_FILE: Final = ".indexignore"
 _BLOCK_BYTES: Final = 256 * 1024

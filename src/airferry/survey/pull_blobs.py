@@ -1,6 +1,6 @@
 """Whether a place holds a blob as nodes would find it there: asked for, fetched and hashed, or read whole."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from airferry.content.errors import (
     CertificateError,
@@ -8,12 +8,18 @@ from airferry.content.errors import (
     InterruptedTransferError,
     ThrottledError,
     UnreachableError,
+    UnsafeArchiveError,
 )
 from airferry.content.protocol import ContentSource
-from airferry.errors import AirferryError
+from airferry.content.unpack_stream import UnpackLimits, visit_layer
+from airferry.content.unpack_tar import TarEntry
+from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Repository, Verifier
 from airferry.oci.pull_findings import Failure, Trouble
 from airferry.survey.pull_failures import pull_failure
+
+_NO_LIMITS: Final = UnpackLimits(layer_bytes=2**63, ratio=2**31, entries=2**31)
+"""Nothing is kept of what is unpacked, and nodes have no such limits."""
 
 
 class PullPlace(ContentSource, Protocol):
@@ -22,6 +28,37 @@ class PullPlace(ContentSource, Protocol):
     async def has_blob(self, path: str, blob: Descriptor) -> bool:
         """Whether the repository holds this blob whole."""
         ...
+
+
+async def look_for_layer(place: PullPlace, repository: Repository, layer: Descriptor) -> Failure | None:
+    """Return why nodes cannot unpack what ``repository`` gives as a layer, None when they can; all of it is hashed.
+
+    The names and links in it are not looked at, and neither is whether it is the one that the configuration speaks of:
+    containers/image pulls an image of which that is not so.
+    """
+    try:
+        await visit_layer(place, repository.path, layer, _Unpacked(), _NO_LIMITS)
+    except MalformedError as error:
+        return Failure(Trouble.BAD_BLOB, f"{repository}: nodes cannot unpack it: {error.message}")
+    except (UnsafeArchiveError, UnsupportedError):
+        # Packed or written in a way that we do not read, and nodes may: the bytes are all that is judged.
+        return await look_for_blob(place, repository, layer, deep=True)
+    except AirferryError as error:
+        return _blob_failure(error, repository, layer)
+    return None
+
+
+class _Unpacked:
+    """Sees everything and keeps nothing."""
+
+    def entry(self, entry: TarEntry) -> None:
+        """Pass over it."""
+
+    def content(self, piece: memoryview) -> None:
+        """Pass over it."""
+
+    def satisfied(self) -> bool:
+        return False
 
 
 async def look_for_blob(place: PullPlace, repository: Repository, blob: Descriptor, *, deep: bool) -> Failure | None:

@@ -10,10 +10,12 @@ from airferry.content.errors import (
     DamagedError,
     DeniedError,
     NotFoundError,
+    RegistryFailedError,
     UnauthorizedError,
     UnknownCaError,
     UnreachableError,
 )
+from airferry.content.http.refusals import NoTokenError
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError
 from airferry.oci.pull_findings import Failure, Trouble
@@ -26,6 +28,8 @@ _KINDS: Final[tuple[tuple[type[AirferryError], Trouble], ...]] = (
     (UnreachableError, Trouble.UNREACHABLE),
     (DeniedError, Trouble.DENIED),
     (BlockedError, Trouble.BLOCKED),
+    (NoTokenError, Trouble.NO_TOKEN),
+    (RegistryFailedError, Trouble.FAILS),
 )
 
 

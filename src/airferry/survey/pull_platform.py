@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from airferry.errors import MalformedError, parser_words
 from airferry.oci import Descriptor, Digest, Manifest, Platform, mediatype
 from airferry.oci.descriptor import shortened
+from airferry.survey.pull_configuration import parse_configuration
 
 _VARIANTS: Final = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
 """Source: containers/image, internal/pkg/platform: from the best to the least; none at all is tried last."""
@@ -36,15 +36,22 @@ _DOCKER_LAYERS: Final = frozenset(
 )
 
 
+class _OwnType(msgspec.Struct):
+    media_type: str | None = msgspec.field(default=None, name="mediaType")
+
+
 def no_image(manifest: Manifest, config: Descriptor) -> str | None:
     """Return as what nodes refuse a manifest that is no image to them, as words; None for an image.
 
     Source: containers/image, manifest: an OCI manifest has a configuration of OCI's own type, a Docker manifest layers
-    of the types that Docker itself makes; its configuration may be of any.
+    of the types that Docker itself makes; its configuration may be of any. A Docker manifest must say that it is one:
+    what the registry says does not do.
     """
     if manifest.media_type == mediatype.OCI_MANIFEST and config.media_type != mediatype.OCI_CONFIG:
         return f"is no image but an artifact of type {shortened(config.media_type)}"
     if manifest.media_type == mediatype.DOCKER_MANIFEST:
+        if not msgspec.json.decode(manifest.raw, type=_OwnType).media_type:
+            return "is a Docker manifest without mediaType"
         odd = next((layer for layer in manifest.layers if layer.media_type not in _DOCKER_LAYERS), None)
         return f"is a Docker manifest with a layer of type {shortened(odd.media_type)}" if odd is not None else None
     return None
@@ -57,13 +64,8 @@ def misfits(config: bytes, platforms: Iterable[Platform]) -> str | None:
     one that nodes do not read. Source: containers/image, copy: it compares the same two, and pulls the image with
     no more than a line in a log, so that the container fails to start ("exec format error").
     """
-    try:
-        fields = msgspec.json.decode(config)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"the configuration is not JSON: {parser_words(error)}") from error
-    if not isinstance(fields, dict):
-        raise MalformedError("the configuration is not a JSON object")
-    system, architecture = fields.get("os") or None, fields.get("architecture") or None
+    fields = parse_configuration(config)
+    system, architecture = fields.os or None, fields.architecture or None
     wrong = [
         str(platform)
         for platform in platforms

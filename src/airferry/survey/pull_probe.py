@@ -16,12 +16,12 @@ from airferry.content.http.credentials import CredentialSource
 from airferry.content.http.mirrored import Meeting
 from airferry.errors import AirferryError, MalformedError, UnsupportedError
 from airferry.oci import ContentMismatchError, Descriptor, Digest, Manifest, Platform, Reference, mediatype
-from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
+from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble, bar_failure
 from airferry.oci.pull_rules import PullRules
 from airferry.oci.pull_sources import PullSource, pull_sources
 from airferry.openshift.cluster.sigstore import MAX_CLAIM_BYTES, SIGNATURE_ANNOTATION, objection, signature_tag
 from airferry.openshift.cluster.wanted import SignatureDemand
-from airferry.survey.pull_blobs import PullPlace, look_for_blob, read_blob
+from airferry.survey.pull_blobs import PullPlace, look_for_blob, look_for_layer, read_blob
 from airferry.survey.pull_failures import pull_failure
 from airferry.survey.pull_platform import MAX_CONFIG_BYTES, choose_instance, misfits, no_image
 
@@ -91,7 +91,7 @@ class PullProbe:
 
     async def _attempt(self, source: PullSource) -> tuple[Attempt, Manifest | None]:
         if source.barred is not None:
-            return Attempt(source, failures=(Failure(Trouble.BLOCKED, source.barred),)), None
+            return Attempt(source, failures=(bar_failure(source, source.barred),)), None
         repository = source.reference.repository
         credential = await self._credentials.find(repository.place.address, repository.path)
         origin = credential.origin if credential is not None else None
@@ -150,7 +150,7 @@ class PullProbe:
                 words = f"{source.reference.repository} has the list {root.digest}, and not its image {child}"
                 below.failures.append(pull_failure(error, Trouble.NO_CHILD, words, has_credential=True))
         for manifest in images.values():
-            await self._blobs(source, manifest, below)
+            await self._blobs(source, manifest, below, unpacked=True)
             if not below.failures:
                 # A list has said which platform its images are for, and nodes believe it.
                 platforms = () if root.is_index else self._settings.platforms
@@ -159,14 +159,17 @@ class PullProbe:
                 below.signed.append(await self._signature(source, manifest.digest, image, demand, below))
         return below
 
-    async def _blobs(self, source: PullSource, manifest: Manifest, below: _Below) -> None:
+    async def _blobs(self, source: PullSource, manifest: Manifest, below: _Below, *, unpacked: bool = False) -> None:
         if manifest.is_index:
             below.failures.append(Failure(Trouble.BAD_MANIFEST, f"{manifest.digest} is a list inside of a list"))
             return
         if any(mediatype.is_foreign_layer(layer.media_type) and layer.urls for layer in manifest.layers):
             below.notes.append("layers that are fetched from elsewhere were not asked for")
         below.blobs += len(manifest.blobs)
-        found = await asyncio.gather(*(self._blob(source, blob) for blob in manifest.blobs))
+        is_image = unpacked and manifest.config is not None and no_image(manifest, manifest.config) is None
+        found = await asyncio.gather(
+            *(self._blob(source, blob, is_layer=is_image and blob != manifest.config) for blob in manifest.blobs)
+        )
         for blob, failure in zip(manifest.blobs, found, strict=True):
             if failure is not None:
                 word = "configuration" if blob == manifest.config else "layer"
@@ -175,14 +178,16 @@ class PullProbe:
                 message = lacks if failure.trouble is Trouble.NO_BLOB else failure.message
                 below.failures.append(replace(failure, message=message))
 
-    async def _blob(self, source: PullSource, blob: Descriptor) -> Failure | None:
+    async def _blob(self, source: PullSource, blob: Descriptor, *, is_layer: bool) -> Failure | None:
         """Ask for a blob, once for each repository of a place."""
         repository = source.reference.repository
 
         async def ask() -> Failure | None:
+            if is_layer and self._settings.deep:
+                return await look_for_layer(self._open(source), repository, blob)
             return await look_for_blob(self._open(source), repository, blob, deep=self._settings.deep)
 
-        return await self._once((repository, source.insecure, blob.digest, blob.size_bytes), ask)
+        return await self._once((repository, source.insecure, blob.digest, blob.size_bytes, is_layer), ask)
 
     async def _configuration(
         self, source: PullSource, manifest: Manifest, platforms: Sequence[Platform], below: _Below

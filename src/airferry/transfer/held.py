@@ -7,7 +7,6 @@ believed for a limited time, and whoever believes it still asks whether the imag
 import contextlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from airferry.errors import MalformedError
 from airferry.oci import Digest, Place, Repository
+from airferry.transfer.state_file import write_state
 
 _VERSION = 2
 
@@ -74,14 +74,7 @@ class HeldRecord:
             for path, held in self.images.items()
         }
         document = {"version": _VERSION, "bytesPerSecond": self.bytes_per_second, "images": fresh}
-        temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(json.dumps(document))
-                temporary.replace(self.file)
-            except OSError:
-                temporary.unlink(missing_ok=True)
+        write_state(self.file, document)
 
 
 def load_held(place: Place, state_folder: Path) -> HeldRecord:

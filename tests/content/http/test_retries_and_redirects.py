@@ -59,6 +59,19 @@ async def test_the_time_a_registry_asks_for_is_waited() -> None:
     await content.close()
 
 
+async def test_a_wait_beyond_our_patience_keeps_nobody_else_waiting() -> None:
+    """The request that was asked to stay away for an hour ends; the host may answer others at once."""
+    time = FakeTime()
+    other = "/v2/team/app/manifests/v2"
+    content, _ = client(on("GET", READ, Reply(429, headers={"Retry-After": "3600"})), on("GET", other, GOOD), time=time)
+    registry = content.registry(HOST)
+    with pytest.raises(ThrottledError):
+        await registry.read_manifest("team/app", "v1")
+    await registry.read_manifest("team/app", "v2")
+    assert time.now_s - 1000.0 < 10
+    await content.close()
+
+
 STAYING: dict[str, tuple[Reply, type[AirferryError]]] = {
     "429 for ever": (Reply(429), ThrottledError),
     "429 that asks for an hour": (Reply(429, headers={"Retry-After": "3600"}), ThrottledError),

@@ -7,9 +7,9 @@ import pytest
 
 from airferry.openshift.catalog.checking import check_catalog
 from airferry.openshift.catalog.findings import Finding
-from airferry.openshift.catalog.metas import read_metas
 from airferry.openshift.catalog.model import Catalog
-from airferry.openshift.catalog.reading import read_catalog
+from airferry.openshift.catalog.reading.catalog_reader import read_catalog
+from airferry.openshift.catalog.reading.metas import read_metas
 
 from .catalogs import DIGEST
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airferry.openshift.catalog.kept_entries import keep_whole
 from airferry.openshift.catalog.model import Channel, ChannelEntry
+from airferry.openshift.catalog.selecting.kept_entries import keep_whole
 from airferry.openshift.catalog.upgrade_graph import heads, violations
 
 from .catalogs import channel

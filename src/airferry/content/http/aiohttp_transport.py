@@ -14,7 +14,7 @@ from yarl import URL
 from airferry.content.http.direct import DirectBody, take_over
 from airferry.content.http.lean_aiohttp import aiohttp
 from airferry.content.http.proxies import proxy_for
-from airferry.content.http.tls import TlsContexts, speaks_no_tls
+from airferry.content.http.tls import MAYBE_ANOTHER_OF_THE_NAME, TlsContexts, speaks_no_tls
 from airferry.content.http.transport import FailureKind, Request, StreamedBody, TransportError
 
 _READ_BUFFER_BYTES: Final = 1024 * 1024
@@ -32,6 +32,7 @@ class AiohttpTransport:
         self._connect_timeout_s = connect_timeout_s
         self._environ = os.environ if environ is None else environ
         self._session: aiohttp.ClientSession | None = None
+        self._settling: dict[str, asyncio.Task[ssl.SSLContext | ssl.SSLCertVerificationError]] = {}
 
     async def send(self, request: Request) -> "AiohttpResponse":
         """Return the answer once its head is there. Raises TransportError, or what the body raised."""
@@ -48,6 +49,7 @@ class AiohttpTransport:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._connect_timeout_s, sock_read=request.answer_timeout_s
         )
+        context: ssl.SSLContext | bool = True
         try:
             context = self._context(url, proxy, request)
             async with progress.limit:
@@ -64,6 +66,8 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             if progress.failure is not None:
                 raise progress.failure from error
+            if proxy is None and await self._settled(error, url, context):
+                return await self.send(request)
             raise await self._failure(error, url, proxy) from error
         finally:
             progress.stop()
@@ -71,6 +75,9 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Give back every connection. Twice is fine."""
+        for task in self._settling.values():
+            task.cancel()
+        await asyncio.gather(*self._settling.values(), return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -82,6 +89,30 @@ class AiohttpTransport:
         if url.scheme != "https":
             return True
         return self._tls.context(_host_port(url), insecure=request.insecure)
+
+    async def _settled(self, error: Exception, url: URL, used: ssl.SSLContext | bool) -> bool:
+        """Whether a refused certificate is good under one of several CAs of one name, so that asking again helps.
+
+        Raises TransportError where that CA tells more about what is wrong.
+        """
+        cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+        host = _host_port(url)
+        if not isinstance(cause, ssl.SSLCertVerificationError) or cause.verify_code not in MAYBE_ANOTHER_OF_THE_NAME:
+            return False
+        if url.host is None or url.port is None or not self._tls.may_settle(host):
+            return False
+        if host not in self._settling:
+            from airferry.content.http.same_name import find_anchor  # 18 ms of CPU, for a rare reason
+
+            self._settling[host] = asyncio.create_task(find_anchor(self._tls, url.host, url.port, cause))
+        found = await asyncio.shield(self._settling[host])
+        if isinstance(found, ssl.SSLContext):
+            self._tls.settle(host, found)
+            return found is not used
+        self._settling.pop(host, None)
+        if found is not cause:
+            raise await _certificate_failure(found, url, behind_proxy=False) from error
+        return False
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:

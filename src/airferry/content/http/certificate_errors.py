@@ -17,7 +17,7 @@ from airferry.content.errors import CertificateError, CertificateNameError, Cert
 _NOT_YET_VALID: Final = 9
 _EXPIRED: Final = 10
 _WRONG_HOST: Final = (62, 64)
-_UNKNOWN_CA: Final = (2, 18, 19, 20, 21)
+_UNKNOWN_CA: Final = (2, 7, 18, 19, 20, 21)
 """X509_V_ERR numbers of OpenSSL's x509_vfy.h, as given in SSLCertVerificationError.verify_code."""
 
 _INSPECT_TIMEOUT_S: Final = 5.0

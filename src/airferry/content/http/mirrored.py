@@ -188,6 +188,8 @@ async def open_place(content: Registries, source: PullSource, others: Iterable[P
     a moment ago fails here, at once.
     """
     if source.barred is not None:
+        if source.ill_formed:
+            raise BlockedError(source.barred, hint="correct the location in that rule; nodes pass over it")
         raise BlockedError(source.barred, hint="remove blocked = true there, or add a mirror that is not blocked")
     host = source.reference.repository.place.address
     place = content.registry(host, insecure=True if source.insecure else None)

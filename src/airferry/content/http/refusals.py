@@ -44,6 +44,10 @@ class TooLargeError(RegistryFailedError):
     """The registry, or a proxy before it, takes no body of this size; asking again changes nothing."""
 
 
+class NoTokenError(RegistryFailedError):
+    """The token service of a registry answers, and gives no token: it decided, and asking again changes nothing."""
+
+
 class PartsUnseenError(RegistryFailedError):
     """The registry does not see what a manifest refers to, perhaps not yet: it may have it a moment later."""
 

@@ -233,19 +233,31 @@ class RegistrySession:
                     raise
                 await self.timing.sleep(wait_s)
                 continue
+            greeted = await self._greeted(response, f"{base}/v2/", doing)
+            if self.settings.as_nodes:
+                self._check_greeting(greeted, doing)
+            return
+
+    async def _greeted(self, response: Response, url: str, doing: Doing) -> int:
+        """Learn from the answer of ``/v2/``, for nodes from that where it leads; returns its status."""
+        for _ in range(_MAX_REDIRECTS):
             try:
                 if response.status == 401:
-                    self.authorizer.learn(response.headers, f"{base}/v2/", doing)
+                    self.authorizer.learn(response.headers, url, doing)
                 self._greeting = Answer(response.status, response.headers, await _drain(response))
             finally:
                 await response.close()
-            if self.settings.as_nodes:
-                self._check_greeting(response.status, doing)
-            return
+            location = response.headers.get("Location")
+            if not self.settings.as_nodes or response.status not in _REDIRECTS or location is None:
+                return response.status
+            url = named_url(location, url, urlsplit(url).netloc, doing)
+            response = await self._transport.send(self._request("GET", url, {}, None, None))
+        await response.close()
+        return response.status
 
     def _check_greeting(self, status: int, doing: Doing) -> None:
-        """Raise for an answer of ``/v2/`` at which containers/image ends; where a redirect leads is not looked at."""
-        if status in (200, 401) or status in _REDIRECTS:
+        """Raise for an answer of ``/v2/`` at which containers/image ends."""
+        if status in (200, 401):
             return
         if verdict(status) is not Verdict.ANSWERED:
             raise RegistryFailedError(f"cannot {doing}: {self.host} answered {status} at /v2/", hint=LATER_HINT)
@@ -289,7 +301,9 @@ class RegistrySession:
         body = await _drain(response)
         await response.close()
         if status in (429, 503):
-            budget.throttled(slot, retry_after_s)
+            # A wait that nobody here has the patience for ends this request, and must not hold up the others.
+            is_borne = retry_after_s is not None and retry_after_s <= self.settings.retry.patience_s
+            budget.throttled(slot, retry_after_s if is_borne else None)
         chance = self.timing.chance()
         if verdict(status) is Verdict.THROTTLED:
             wait_s = tries.wait_after_throttling(chance, retry_after_s)

@@ -33,7 +33,9 @@ _NOT_TLS_REASONS: Final = frozenset(
     }
 )
 
-
+MAYBE_ANOTHER_OF_THE_NAME: Final = frozenset({2, 7, 10, 18, 19, 20, 21})
+"""X509_V_ERR numbers of OpenSSL's x509_vfy.h that another CA of the same name may not give: no trusted signer, the
+signature of another key (7), and, since it may be that of the CA, a date (10)."""
 _PEM_BLOCK: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
@@ -93,6 +95,31 @@ class TlsContexts:
                 self._made[key] = context
         return self._made[key]
 
+    def anchors(self) -> tuple[str, ...]:
+        """Return each certificate that was given, as PEM, for when a name alone does not tell which one is meant.
+
+        Those of the system and of certs.d are not among them.
+        """
+        text = self._ca_pem or ""
+        if self._ca_file is not None:
+            with suppress(OSError):
+                text = f"{self._ca_file.read_text(errors='replace')}\n{text}"
+        return tuple(dict.fromkeys(_PEM_BLOCK.findall(text)))
+
+    def trusting(self, anchor: str) -> ssl.SSLContext:
+        """Return a context that checks all that others check, and trusts nothing but ``anchor``."""
+        context = _checking_context()
+        _load_pem(context, anchor)
+        return context
+
+    def may_settle(self, host: str) -> bool:
+        """Whether it is worth asking which anchor ``host`` is meant to be under: not where certs.d has files for it."""
+        return self._folder(host) is None
+
+    def settle(self, host: str, context: ssl.SSLContext) -> None:
+        """Use ``context`` for ``host`` from now on: it trusts a part of what is trusted, and the host is under it."""
+        self._made[host, False] = context
+
     def _folder(self, host: str) -> Path | None:
         """The first folder that exists wins alone, as in containers/image; the default port may be written."""
         names = (host,) if host.rpartition(":")[2].isdigit() else (host, f"{host}:443")
@@ -104,19 +131,12 @@ class TlsContexts:
         return None
 
     def _new_context(self, *, insecure: bool) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
         if insecure:
+            context = _plain_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             return context
-        # Nodes are Go programs and refuse certificates that have a name only in their subject; so do we.
-        context.hostname_checks_common_name = False
-        # A server certificate that was itself given as trust anchor counts, whether or not it says CA:TRUE.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        # Python 3.13 turned this on; Go does not ask CAs for these extensions, and private CAs lack them.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context = _checking_context()
         if self._system_cas:
             _load_system(context)
         if self._ca_file is not None:
@@ -124,6 +144,24 @@ class TlsContexts:
         if self._ca_pem is not None:
             _load_pem(context, self._ca_pem)
         return context
+
+
+def _plain_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _checking_context() -> ssl.SSLContext:
+    context = _plain_context()
+    # Nodes are Go programs and refuse certificates that have a name only in their subject; so do we.
+    context.hostname_checks_common_name = False
+    # A server certificate that was itself given as trust anchor counts, whether or not it says CA:TRUE.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Python 3.13 turned this on; Go does not ask CAs for these extensions, and private CAs lack them.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _load_system(context: ssl.SSLContext) -> None:

@@ -22,8 +22,8 @@ from airferry.content.errors import (
 from airferry.content.http.auth_files import Credential
 from airferry.content.http.challenge import Challenge
 from airferry.content.http.patience import ask_patiently
-from airferry.content.http.refusals import LATER_HINT, Doing, Identity, denied, throttled, unauthorized
-from airferry.content.http.retry import RetryPolicy
+from airferry.content.http.refusals import LATER_HINT, Doing, Identity, NoTokenError, denied, throttled, unauthorized
+from airferry.content.http.retry import RetryPolicy, Verdict, verdict
 from airferry.content.http.timing import Timing
 from airferry.content.http.transport import Answer, FailureKind, Request, Transport, TransportError
 
@@ -153,7 +153,7 @@ def _parse_token(body: bytes, asked_at_s: float, doing: Doing) -> Token:
         fields = None
     secret = _first_text(fields, ("token", "access_token")) if isinstance(fields, dict) else None
     if secret is None:
-        raise RegistryFailedError(f"the token service of {doing.registry} answered without a token")
+        raise NoTokenError(f"the token service of {doing.registry} answered without a token")
     life_s = fields.get("expires_in")
     if not isinstance(life_s, int | float) or isinstance(life_s, bool) or life_s <= 0:
         life_s = _DEFAULT_LIFE_S
@@ -175,7 +175,8 @@ def _refused(answer: Answer, doing: Doing, identity: Identity) -> Exception:
         case 429:
             return throttled(doing, ", at its token service")
         case _:
-            return RegistryFailedError(
+            kind = NoTokenError if verdict(answer.status) is Verdict.ANSWERED else RegistryFailedError
+            return kind(
                 f"the token service of {doing.registry} answered {answer.status} when asked to {doing}",
                 hint=LATER_HINT,
             )

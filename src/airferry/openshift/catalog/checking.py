@@ -4,16 +4,41 @@ Sources: operator-registry, alpha/declcfg and alpha/model, for what opm refuses 
 who mirror: images that no mirror by digest serves, needs that nothing here meets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
 
 from airferry.errors import AirferryError, MalformedError
-from airferry.openshift.catalog.dependencies import unsatisfied_needs
+from airferry.openshift.catalog.consequences import ImageUses
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.images import parse_image
 from airferry.openshift.catalog.model import Bundle, Catalog, Channel, Package
+from airferry.openshift.catalog.selecting.dependencies import unsatisfied_needs
 from airferry.openshift.catalog.upgrade_graph import violations
 from airferry.openshift.semver import is_version
 from airferry.openshift.version_range import VersionRange
+
+REFUSED_BY_OPM: Final = frozenset(
+    {
+        FindingCode.DUPLICATE_VERSION,
+        FindingCode.NO_CHANNELS,
+        FindingCode.NO_DEFAULT_CHANNEL,
+        FindingCode.ABSENT_DEFAULT_CHANNEL,
+        FindingCode.EMPTY_CHANNEL,
+        FindingCode.DUPLICATE_ENTRY,
+        FindingCode.NO_HEAD,
+        FindingCode.SEVERAL_HEADS,
+        FindingCode.UPDATE_CYCLE,
+        FindingCode.STRANDED_ENTRY,
+        FindingCode.ENTRY_WITHOUT_BUNDLE,
+        FindingCode.BUNDLE_WITHOUT_CHANNEL,
+        FindingCode.MALFORMED_VERSION,
+    }
+)
+"""What opm does not serve in a catalog that is written anew; one such package, and it serves nothing at all.
+
+Names that are there twice and deprecations of what is not there it refuses too, but we do not write them. An entry
+behind a skipped one only the newest opm refuses, and the catalog that has one was served before."""
 
 
 def check_catalog(catalog: Catalog) -> tuple[Finding, ...]:
@@ -26,7 +51,12 @@ def check_catalog(catalog: Catalog) -> tuple[Finding, ...]:
         for bundle in package.bundles.values():
             found += _check_bundle(bundle)
     found += unsatisfied_needs(catalog)
-    return tuple(dict.fromkeys(found))
+    return tuple(_with_consequences(dict.fromkeys(found), catalog))
+
+
+def refusals(catalog: Catalog) -> tuple[Finding, ...]:
+    """Return why opm would refuse the catalog written anew; empty when it would serve it."""
+    return tuple(finding for finding in check_catalog(catalog) if finding.code in REFUSED_BY_OPM)
 
 
 def _check_package(package: Package) -> Iterator[Finding]:
@@ -45,6 +75,11 @@ def _check_package(package: Package) -> Iterator[Finding]:
             what = "no channel has an entry for the bundle"
             yield Finding(FindingCode.BUNDLE_WITHOUT_CHANNEL, "", what, package=package.name, bundle=name)
     yield from _same_versions(package)
+    yield from absent_deprecations(package)
+
+
+def absent_deprecations(package: Package) -> Iterator[Finding]:
+    """Yield the deprecations of channels and bundles that the package has not; they are not written anew."""
     for notice in package.deprecations:
         there: Mapping[str, object] = {"olm.channel": package.channels, "olm.bundle": package.bundles}.get(
             notice.schema, {notice.name: None}
@@ -97,6 +132,16 @@ def _check_bundle(bundle: Bundle) -> Iterator[Finding]:
     for related in bundle.related:
         named.setdefault(related.image, f"the related image {related.name}" if related.name else "a related image")
     yield from _check_images(bundle, named)
+
+
+def _with_consequences(found: Iterable[Finding], catalog: Catalog) -> Iterator[Finding]:
+    """Say of references that are none what they make unusable: nobody can copy what they mean."""
+    needs: ImageUses | None = None
+    for finding in found:
+        if finding.code is FindingCode.MALFORMED_IMAGE:
+            needs = needs or ImageUses(catalog)
+            finding = replace(finding, consequence=needs.consequence(finding.image))
+        yield finding
 
 
 def _check_images(bundle: Bundle, named: Mapping[str, str]) -> Iterator[Finding]:

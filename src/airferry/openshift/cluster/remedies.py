@@ -45,6 +45,10 @@ class Remedies:
                 )
             case Trouble.DENIED:
                 return f"give the user of the pull secret the right to pull {repository.path} at {host}"
+            case Trouble.NO_TOKEN:
+                return f"have the token service that {host} names answer with a token: its log says why not"
+            case Trouble.FAILS:
+                return f"mend {host}, whose log says why it fails, and verify again"
             case Trouble.BAD_RULE:
                 return "correct the location in that rule"
             case Trouble.NOT_AN_IMAGE:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble
+from airferry.oci.pull_findings import Attempt, Failure, PullFindings, Signed, Trouble, bar_failure
 from airferry.oci.pull_rules import PullRule, PullRules
 from airferry.oci.pull_sources import PullSource, find_rule, match_length, mirrors_for, normalized
 from airferry.oci.reference import Reference
@@ -53,6 +53,8 @@ _MOST_TELLING: Final = (
     Trouble.REFUSED_CREDENTIAL,
     Trouble.NO_CREDENTIAL,
     Trouble.DENIED,
+    Trouble.NO_TOKEN,
+    Trouble.FAILS,
     Trouble.NO_MANIFEST,
     Trouble.UNREACHABLE,
     Trouble.BLOCKED,
@@ -64,7 +66,7 @@ def judge(wanted: Wanted, findings: PullFindings, rules: PullRules, remedies: Re
     """Return the answer for one image; ``remedies`` knows the commands that mend it.
 
     A place that could not be reached counts as one that nodes do not reach either; what may be otherwise in a
-    moment (throttling, server errors, broken connections) leaves a pull open, unless something else settles it.
+    moment (throttling, broken connections) leaves a pull open, unless something else settles it.
     """
     last = findings.attempts[-1]
     if last.answered and not last.failures:
@@ -97,7 +99,7 @@ def no_mirror(
 ) -> Judgement:
     """Return the answer for an image of a disk that no mirror of ``rules`` would serve, whatever is on the disk."""
     attempts = tuple(
-        Attempt(item, failures=(Failure(Trouble.BLOCKED, item.barred),))
+        Attempt(item, failures=(bar_failure(item, item.barred),))
         if item.barred is not None
         else Attempt(item, failures=(Failure(Trouble.UNREACHABLE, "it is not a mirror"),))
         for item in sources

@@ -1,0 +1,1 @@
+"""A part of a catalog: what is wanted, what that needs, and what keeps updates whole."""
