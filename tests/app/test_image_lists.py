@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from airferry.app.image_lists import check_platforms, listed_copies
+from airferry.app.images.image_lists import check_platforms, listed_copies
 from airferry.content.errors import NotFoundError, UnreachableError
 from airferry.errors import AirferryError, UsageError
 from airferry.oci import Place

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.tool_files import BoundToolWriter
+from airferry.app.releases.tool_files import BoundToolWriter
 from airferry.errors import UnsupportedError
 from airferry.openshift.release.installer import TOOLS, Tool, patch_values
 from airferry.openshift.release.macho import Resigned, stale_pages

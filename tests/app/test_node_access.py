@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.node_access import NodeFiles, read_node_access
+from airferry.app.cluster.node_access import NodeFiles, read_node_access
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Reference
 from airferry.oci.pull_sources import pull_sources

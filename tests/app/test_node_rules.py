@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airferry.app.node_rules import load_node_rules, write_node_files
+from airferry.app.cluster.node_rules import load_node_rules, write_node_files
 from airferry.content.registries_conf import read_node_registries, read_registries_conf
 from airferry.errors import AirferryError, MalformedError, UsageError
 from airferry.oci.pull_rules import Mirror, PullFrom, PullRule, PullRules

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.catalog_forms import CatalogForm
-from airferry.app.open_catalog import open_catalog
+from airferry.app.catalogs.catalog_forms import CatalogForm
+from airferry.app.catalogs.open_catalog import open_catalog
 from airferry.app.places import Places
 from airferry.app.settings import Settings
 from airferry.content.errors import DamagedError, NotFoundError

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.copying import CopyOptions
-from airferry.app.extract_release import ExtractRequest, extract_release
-from airferry.app.mirror_release import mirror_release
+from airferry.app.copies.copying import CopyOptions
 from airferry.app.narration import Mute
 from airferry.app.places import Places
-from airferry.app.release_request import MirrorRelease
+from airferry.app.releases.extract_release import ExtractRequest, extract_release
+from airferry.app.releases.mirror_release import mirror_release
+from airferry.app.releases.release_request import MirrorRelease
 from airferry.app.settings import Settings, Side
 from airferry.content.errors import NotFoundError
 from airferry.content.tree import TreePlace

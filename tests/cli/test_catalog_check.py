@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airferry.app.check_text import TITLES
+from airferry.app.catalogs.check_text import TITLES
 from airferry.lab import Endpoint, LabStore, Rule, Upstream
 from airferry.lab.faults import Answer
 from airferry.openshift.catalog.checking import REFUSED_BY_OPM

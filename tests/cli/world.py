@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from airferry.app.mirror_registry import HowToServe, prepare_registry, serve_registry
 from airferry.app.pull_secrets import merge_secret
+from airferry.app.registry.mirror_registry import HowToServe, prepare_registry, serve_registry
 from airferry.lab import SMALL, PublishedRelease, Shape, publish_release
 from airferry.registry import Running
 from failures.stage import QUICK, Quay, Run, Served, airferry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.carried_tool import find_executable, place_tool, tool_name
+from airferry.app.releases.carried_tool import find_executable, place_tool, tool_name
 from airferry.content.errors import NotFoundError, ReadOnlyError
 from airferry.errors import UsageError
 from airferry.media.records import Records

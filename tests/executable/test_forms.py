@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.carried_tool import tool_name
+from airferry.app.releases.carried_tool import tool_name
 from airferry.lab.components import shipped_components
 
 from .conftest import HERE, Built

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from airferry.app.node_access import NodeFiles, read_node_access
+from airferry.app.cluster.node_access import NodeFiles, read_node_access
 from airferry.lab import Authentication, LabStore, Policy, Upstream
 from airferry.lab.images import BuiltImage, ImageParts, put_image, put_list
 from airferry.lab.layer import File

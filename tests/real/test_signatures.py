@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airferry.app.places import Places
-from airferry.app.release_trust import judge
+from airferry.app.releases.release_trust import judge
 from airferry.app.settings import Settings
 from airferry.lab import LabKey
 from airferry.oci import Digest

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airferry.app.catalog_forms import catalog_files
+from airferry.app.catalogs.catalog_forms import catalog_files
 from airferry.errors import MalformedError
 from airferry.openshift.catalog.findings import Finding, FindingCode
 from airferry.openshift.catalog.model import Catalog, ChannelEntry

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from airferry.app.narration import Narrator
-from airferry.app.release_records import ReleaseRecord, read_records
+from airferry.app.releases.release_records import ReleaseRecord, read_records
 from airferry.app.settings import default_state_folder
 from airferry.content.errors import NotFoundError
 from airferry.content.tree_folder import TreeFolder

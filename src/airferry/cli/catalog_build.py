@@ -77,9 +77,9 @@ async def _build(
     saying: OutputOptions,
     **options: Any,
 ) -> None:
-    from airferry.app.build_catalog import BuildCatalog, build_catalog
-    from airferry.app.bundle_images import BundleImages
-    from airferry.app.make_catalog_image import ARCHITECTURES, CatalogBase
+    from airferry.app.catalogs.build_catalog import BuildCatalog, build_catalog
+    from airferry.app.catalogs.bundle_images import BundleImages
+    from airferry.app.catalogs.make_catalog_image import ARCHITECTURES, CatalogBase
 
     manifests_dir: Path | None = options["manifests_dir"]
     source_tree: Path | None = options["source_tree"] or options["tree"]

@@ -29,7 +29,7 @@ def cache(image: str, tree: Path | None, reading: ReadOptions, saying: OutputOpt
 
 
 async def _cache(image: str, tree: Path | None, reading: ReadOptions, saying: OutputOptions) -> None:
-    from airferry.app.catalog_cache import check_image_cache, exit_code
+    from airferry.app.catalogs.catalog_cache import check_image_cache, exit_code
 
     async with session(reading, saying) as (places, narrator):
         narrator.phase("reading the catalog and its cache")

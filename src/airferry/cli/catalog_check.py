@@ -51,8 +51,8 @@ async def _check(
     reading: ReadOptions,
     saying: OutputOptions,
 ) -> None:
-    from airferry.app.check_catalog import CheckRequest, check_catalogs, report_document, write_ledger
-    from airferry.app.check_text import print_report
+    from airferry.app.catalogs.check_catalog import CheckRequest, check_catalogs, report_document, write_ledger
+    from airferry.app.catalogs.check_text import print_report
 
     asked = CheckRequest(catalogs, selection.to_request(), upstream, tree)
     async with session(reading, saying) as (places, narrator):

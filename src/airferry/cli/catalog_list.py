@@ -37,8 +37,8 @@ def command(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None
 
 
 async def _list(reading: ReadOptions, saying: OutputOptions, **options: Any) -> ExitCode:
-    from airferry.app.list_catalog import ListRequest, list_catalogs
-    from airferry.app.list_catalog_text import catalogs_text, findings_lines
+    from airferry.app.catalogs.list_catalog import ListRequest, list_catalogs
+    from airferry.app.catalogs.list_catalog_text import catalogs_text, findings_lines
 
     async with session(reading, saying) as (places, narrator):
         listed = await list_catalogs(ListRequest(**options), places, narrator)

@@ -74,9 +74,9 @@ def command(**options: Any) -> None:
 async def _mirror(
     selection: SelectionOptions, reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any
 ) -> None:
-    from airferry.app.catalog_mirror_request import CopyFlags, new_request
-    from airferry.app.catalog_source import WantedCatalog, parse_index_filter
-    from airferry.app.mirror_catalog import mirror_catalog
+    from airferry.app.catalogs.catalog_mirror_request import CopyFlags, new_request
+    from airferry.app.catalogs.catalog_source import WantedCatalog, parse_index_filter
+    from airferry.app.catalogs.mirror_catalog import mirror_catalog
 
     older, index_filter, paths = (options.pop(name) for name in ("filter_by_os", "index_filter_by_os", "paths"))
     private = options.pop("private")

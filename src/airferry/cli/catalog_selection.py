@@ -9,7 +9,7 @@ import click
 from airferry.cli.options import FILE, taking
 
 if TYPE_CHECKING:
-    from airferry.app.catalog_wanted import WantedRequest
+    from airferry.app.catalogs.catalog_wanted import WantedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class SelectionOptions:
 
     def to_request(self) -> "WantedRequest":
         """Return the wish for app."""
-        from airferry.app.catalog_wanted import WantedRequest
+        from airferry.app.catalogs.catalog_wanted import WantedRequest
 
         return WantedRequest(
             self.packages,

@@ -52,8 +52,8 @@ def explain(
       airferry cluster explain quay.io/openshift-release-dev/ocp-release:4.18.1-x86_64 imageDigestMirrorSet.yaml
       airferry cluster explain registry.redhat.io/ubi9:latest install-config.yaml -a pull-secret.json --probe
     """
-    from airferry.app.pull_explanation import explain_pull, node_rules, probe_pull, traps_about
-    from airferry.app.pull_explanation_text import explanation_document, print_explanation
+    from airferry.app.cluster.pull_explanation import explain_pull, node_rules, probe_pull, traps_about
+    from airferry.app.cluster.pull_explanation_text import explanation_document, print_explanation
 
     given = (*files, *([registries_conf] if registries_conf is not None else ()))
     found = node_rules(given, release_repository=release_repository)

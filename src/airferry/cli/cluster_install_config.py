@@ -102,8 +102,8 @@ def install_config(saying: OutputOptions, **options: Any) -> None:
 async def _install_config(
     saying: OutputOptions, *, from_dir: Path | None, to: str | None, release_version: str | None, **options: Any
 ) -> Any:
-    from airferry.app.cluster_install_config import InstallConfigRequest, install_config
-    from airferry.app.cluster_mirror_sets import MirrorSetsRequest
+    from airferry.app.cluster.cluster_install_config import InstallConfigRequest, install_config
+    from airferry.app.cluster.cluster_mirror_sets import MirrorSetsRequest
     from airferry.app.places import Places
     from airferry.app.settings import Settings
 

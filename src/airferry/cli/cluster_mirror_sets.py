@@ -102,7 +102,7 @@ def mirror_sets(**options: Any) -> None:
 
 
 async def _mirror_sets(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.cluster_mirror_sets import mirror_sets, new_request
+    from airferry.app.cluster.cluster_mirror_sets import mirror_sets, new_request
 
     async with session(reading, saying) as (places, narrator):
         answer = await mirror_sets(new_request(**options), places, narrator)

@@ -15,7 +15,7 @@ from airferry.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airferry.app.node_rules import NodeRules, Trap
+    from airferry.app.cluster.node_rules import NodeRules, Trap
 
 INPUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -79,7 +79,7 @@ def registries_conf(
       airferry cluster registries-conf install-config.yaml --to-dir node-files
       airferry cluster registries-conf mirrors.yaml --form k3s -a auth.json --certificate-authority ca.crt --to-dir node
     """
-    from airferry.app.node_rules import load_node_rules, rules_document, write_node_files
+    from airferry.app.cluster.node_rules import load_node_rules, rules_document, write_node_files
 
     found = load_node_rules(files, release_repository=release_repository)
     if form != "openshift":
@@ -110,8 +110,8 @@ class PlainOptions:
 
 
 def _plain(saying: OutputOptions, found: "NodeRules", options: PlainOptions, to_dir: Path | None) -> None:
-    from airferry.app.node_rules import files_document
-    from airferry.app.plain_kubernetes import plain_form, print_files, traps_of_form, write_plain
+    from airferry.app.cluster.node_rules import files_document
+    from airferry.app.cluster.plain_kubernetes import plain_form, print_files, traps_of_form, write_plain
 
     warn_of(found, traps_of_form(found, options.form))
     asked = (found, options.form, options.certificate_authority, options.registry_config)
@@ -141,7 +141,7 @@ def lint(saying: OutputOptions, files: tuple[Path, ...], release_repository: str
     Example:
       airferry cluster lint imageDigestMirrorSet.yaml imageTagMirrorSet.yaml
     """
-    from airferry.app.node_rules import check_codes, load_node_rules, print_traps, require_rules, traps_document
+    from airferry.app.cluster.node_rules import check_codes, load_node_rules, print_traps, require_rules, traps_document
 
     check_codes(ignore)
     found = load_node_rules(files, release_repository=release_repository)
@@ -168,7 +168,7 @@ def drain(saying: OutputOptions, before: tuple[Path, ...], after: tuple[Path, ..
       airferry cluster drain --before now.yaml --after now.yaml --after imageTagMirrorSet.yaml
       airferry cluster drain --before /etc/containers/registries.conf --after new/registries.conf
     """
-    from airferry.app.node_rules import drain_forecast, forecast_document, load_node_rules, print_forecast
+    from airferry.app.cluster.node_rules import drain_forecast, forecast_document, load_node_rules, print_forecast
 
     old = load_node_rules(before, release_repository=release_repository)
     new = load_node_rules(after, release_repository=release_repository)

@@ -44,7 +44,7 @@ def trust(saying: OutputOptions, checked: tuple[str, ...], **options: Any) -> No
     if checked:
         _check(saying, checked, **options)
         return
-    from airferry.app.cluster_trust import TrustRequest, trust
+    from airferry.app.cluster.cluster_trust import TrustRequest, trust
 
     answer = run(trust(TrustRequest(**options)))
     warnings = [*(f"{fault.message}; {fault.hint}" for fault in answer.faults), *answer.notes]
@@ -59,7 +59,7 @@ def trust(saying: OutputOptions, checked: tuple[str, ...], **options: Any) -> No
 def _check(
     saying: OutputOptions, checked: tuple[str, ...], *, ca_files: tuple[Path, ...], hosts: tuple[str, ...], **other: Any
 ) -> None:
-    from airferry.app.certificate_check import check_certificates, worst_exit_code
+    from airferry.app.cluster.certificate_check import check_certificates, worst_exit_code
 
     if other["to_dir"] is not None or other["update_service"] or other["without_default_sources"]:
         raise UsageError("--check makes no objects", hint="leave out --to-dir, --update-service, …")

@@ -88,9 +88,9 @@ def mirror(**options: Any) -> None:
 
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.copying import CopyOptions
-    from airferry.app.image_lists import ListFiles
-    from airferry.app.mirror_images import MirrorImages, mirror_images, parse_filter, tolerance
+    from airferry.app.copies.copying import CopyOptions
+    from airferry.app.images.image_lists import ListFiles
+    from airferry.app.images.mirror_images import MirrorImages, mirror_images, parse_filter, tolerance
 
     asked = MirrorImages(
         arguments=options["mappings"],
@@ -182,8 +182,8 @@ def info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
 
 
 async def _info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.image_info import image_info, print_images
-    from airferry.app.mirror_images import parse_filter
+    from airferry.app.images.image_info import image_info, print_images
+    from airferry.app.images.mirror_images import parse_filter
 
     wanted = options["filter_by_os"]
     platforms = parse_filter(wanted, keep_manifest_list=False)
@@ -221,8 +221,8 @@ def extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None
 
 
 async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.image_extract import ImageExtract, image_extract
-    from airferry.app.mirror_images import parse_filter
+    from airferry.app.images.image_extract import ImageExtract, image_extract
+    from airferry.app.images.mirror_images import parse_filter
 
     wanted = options["filter_by_os"] or f"^linux/{host_architecture()}"
     platforms = parse_filter(wanted, keep_manifest_list=False) or parse_filter("/", keep_manifest_list=False)

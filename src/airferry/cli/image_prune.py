@@ -56,8 +56,8 @@ def prune(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
 
 
 async def _prune(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.image_lists import ListFiles
-    from airferry.app.prune_images import PruneImages, prune_images
+    from airferry.app.images.image_lists import ListFiles
+    from airferry.app.images.prune_images import PruneImages, prune_images
 
     tree: Path | None = options["tree"]
     asked = PruneImages(

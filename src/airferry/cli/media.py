@@ -88,7 +88,7 @@ def serve(saying: OutputOptions, disk: Path, listen: str, allow_unverified: bool
 
 
 async def _serve(disk: Path, listen: str, form: OutputFormat, *, allow_unverified: bool) -> None:
-    from airferry.app.mirror_registry import describe_media, serve_media
+    from airferry.app.registry.mirror_registry import describe_media, serve_media
 
     async with serve_media(disk, listen=listen, allow_unverified=allow_unverified) as running:
         await serve_until_stopped(describe_media(disk, running), form)

@@ -70,8 +70,8 @@ def init(
       airferry registry init --root /srv/registry --certificate mirror.pem --key mirror.key --ca corporate-ca.pem
       airferry registry init --root /srv/registry --renew
     """
-    from airferry.app.mirror_registry import init_registry
-    from airferry.app.registry_operation import init_registry_with
+    from airferry.app.registry.mirror_registry import init_registry
+    from airferry.app.registry.registry_operation import init_registry_with
 
     files = own.files
     if renew:

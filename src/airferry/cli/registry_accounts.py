@@ -11,8 +11,8 @@ from airferry.cli.options import FOLDER, Decorator, OutputOptions
 from airferry.cli.output import print_answer
 
 if TYPE_CHECKING:
-    from airferry.app.registry_accounts import RegistryAccounts
-    from airferry.app.registry_documents import NewSecret
+    from airferry.app.registry.registry_accounts import RegistryAccounts
+    from airferry.app.registry.registry_documents import NewSecret
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ def expires_in(default: str) -> Decorator[Any]:
 
 def with_accounts(root: Path, work: "Callable[[RegistryAccounts], Awaitable[Result]]") -> Result:
     """Return what ``work`` makes of the accounts of the registry in ``root``."""
-    from airferry.app.registry_accounts import RegistryAccounts
+    from airferry.app.registry.registry_accounts import RegistryAccounts
 
     async def opened() -> Result:
         async with RegistryAccounts.open(root) as accounts:
@@ -57,7 +57,7 @@ def remove_account(root: Path, name: str, saying: OutputOptions, *, is_robot: bo
 
 def list_accounts(root: Path, saying: OutputOptions, *, is_robot: bool) -> None:
     """List robots or users and what they may do."""
-    from airferry.app.registry_documents import account_document, grants_document, print_grants
+    from airferry.app.registry.registry_documents import account_document, grants_document, print_grants
 
     async def read(accounts: "RegistryAccounts") -> Any:
         return await accounts.all(is_robot=is_robot), await accounts.anonymous()
@@ -73,7 +73,7 @@ def list_accounts(root: Path, saying: OutputOptions, *, is_robot: bool) -> None:
 
 def print_made(done: str, made: "NewSecret", saying: OutputOptions) -> None:
     """Say what was done, and show the secret that came with it, this once."""
-    from airferry.app.registry_documents import print_grants, secret_document
+    from airferry.app.registry.registry_documents import print_grants, secret_document
 
     lines = [f"{done}; it may: {print_grants(made.account.grants)}"]
     if made.secret is not None:

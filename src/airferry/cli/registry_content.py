@@ -28,7 +28,7 @@ def import_tree(saying: OutputOptions, tree: Path, root: Path, prefix: str, copy
     Example:
       airferry registry import /media/usb --root /srv/registry --prefix mirror
     """
-    from airferry.app.registry_import import import_tree, print_imported
+    from airferry.app.registry.registry_import import import_tree, print_imported
 
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
@@ -53,7 +53,7 @@ def backup(saying: OutputOptions, file: Path, root: Path) -> None:
     Example:
       airferry registry backup /mnt/backup/registry.tar --root /srv/registry
     """
-    from airferry.app.registry_backup import backup_registry, print_backed_up
+    from airferry.app.registry.registry_backup import backup_registry, print_backed_up
 
     narrator = new_narrator(ProgressForm(saying.progress))
     try:
@@ -80,7 +80,7 @@ def restore(saying: OutputOptions, file: Path, root: Path, database: str | None)
     Example:
       airferry registry restore /mnt/backup/registry.tar --root /srv/registry
     """
-    from airferry.app.registry_backup import print_restored, restore_registry
+    from airferry.app.registry.registry_backup import print_restored, restore_registry
 
     narrator = new_narrator(ProgressForm(saying.progress))
     try:

@@ -16,7 +16,7 @@ from airferry.errors import UsageError
 from airferry.quantities import print_binary_size as size
 
 if TYPE_CHECKING:
-    from airferry.app.registry_operation import CertificateFiles, RegistryStatus
+    from airferry.app.registry.registry_operation import CertificateFiles, RegistryStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class OwnFiles:
     @property
     def files(self) -> "CertificateFiles | None":
         """The files, None where none are named. Raises UsageError for a part of them."""
-        from airferry.app.registry_operation import CertificateFiles
+        from airferry.app.registry.registry_operation import CertificateFiles
 
         if self.certificate is None and self.key is None and self.ca is None:
             return None
@@ -63,7 +63,7 @@ def renew(
     saying: OutputOptions,
 ) -> None:
     """Renew the certificate of a registry that is there, and say what is next."""
-    from airferry.app.registry_operation import renew_registry
+    from airferry.app.registry.registry_operation import renew_registry
 
     for name in ("listen", "user", "password_stdin"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -103,7 +103,7 @@ def reload(saying: OutputOptions, root: Path) -> None:
     Example:
       airferry registry reload --root /srv/registry
     """
-    from airferry.app.registry_operation import reload_registry
+    from airferry.app.registry.registry_operation import reload_registry
 
     answers = run(reload_registry(root))
     lines = []
@@ -130,7 +130,7 @@ def status(saying: OutputOptions, root: Path) -> None:
       airferry registry status --root /srv/registry
       airferry registry status --root /srv/registry -o json
     """
-    from airferry.app.registry_operation import registry_status, status_document
+    from airferry.app.registry.registry_operation import registry_status, status_document
 
     found = run(registry_status(root))
     print_answer(_status_text(found, status_document(found)), status_document(found), saying.form)
@@ -187,7 +187,7 @@ def unit(saying: OutputOptions, root: Path, is_user: bool) -> None:
       airferry registry unit --root /srv/registry > /etc/systemd/system/airferry-registry.service
       airferry registry unit --root ~/registry --user > ~/.config/systemd/user/airferry-registry.service
     """
-    from airferry.app.registry_operation import registry_unit
+    from airferry.app.registry.registry_operation import registry_unit
 
     made = registry_unit(root, is_user=is_user)
     document = {

@@ -36,7 +36,7 @@ def probe(reading: ReadOptions, saying: OutputOptions, target: str, quay_token_f
 
 
 async def _probe(reading: ReadOptions, saying: OutputOptions, target: str, quay_token_file: Path | None) -> None:
-    from airferry.app.probe_registry import probe_registry
+    from airferry.app.copies.probe_registry import probe_registry
     from airferry.errors import ExitCode
 
     async with session(reading, saying, quay_token_file=quay_token_file) as (places, narrator):

@@ -29,7 +29,7 @@ def set_quota(saying: OutputOptions, namespace: str, size: str, root: Path) -> N
     Example:
       airferry registry quota set team 500GiB --root /srv/registry
     """
-    from airferry.app.registry_quotas import print_quota, quota_document, set_quota
+    from airferry.app.registry.registry_quotas import print_quota, quota_document, set_quota
 
     done = run(set_quota(root, namespace, size))
     print_answer(print_quota(done), quota_document(done), saying.form)
@@ -46,7 +46,7 @@ def remove_quota(saying: OutputOptions, namespace: str, root: Path) -> None:
     Example:
       airferry registry quota remove team --root /srv/registry
     """
-    from airferry.app.registry_quotas import remove_quota
+    from airferry.app.registry.registry_quotas import remove_quota
 
     run(remove_quota(root, namespace))
     print_answer(f"Removed the quota of {namespace}\n", {"namespace": namespace}, saying.form)
@@ -62,7 +62,7 @@ def list_quotas(saying: OutputOptions, root: Path) -> None:
     Example:
       airferry registry quota list --root /srv/registry
     """
-    from airferry.app.registry_quotas import list_quotas, print_quota, quota_document
+    from airferry.app.registry.registry_quotas import list_quotas, print_quota, quota_document
 
     found = run(list_quotas(root))
     document = {"quotas": [quota_document(one) for one in found]}

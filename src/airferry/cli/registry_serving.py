@@ -20,7 +20,7 @@ from airferry.cli.output import OutputFormat, print_answer
 from airferry.errors import AirferryError, ExitCode
 
 if TYPE_CHECKING:
-    from airferry.app.mirror_registry import HowToServe
+    from airferry.app.registry.mirror_registry import HowToServe
 
 MOST_BY_DEFAULT: Final = 4
 """Measured on two cores only: with two workers small blobs and manifests are served up to twice as fast as with one,
@@ -88,7 +88,7 @@ def serve(
     Example:
       airferry registry serve --root /srv/registry --listen 0.0.0.0:8443 --host mirror.example.com
     """
-    from airferry.app.mirror_registry import HowToServe
+    from airferry.app.registry.mirror_registry import HowToServe
 
     for given, text in (
         (no_tls, "--no-tls: passwords and images cross the network in the clear"),
@@ -120,8 +120,8 @@ async def _prepare(root: Path, listen: str | None, hosts: tuple[str, ...], *, us
 
     Whatever goes wrong there, it is known where the password is.
     """
-    from airferry.app.mirror_registry import prepare_registry
-    from airferry.app.registry_operation import certificate_warnings
+    from airferry.app.registry.mirror_registry import prepare_registry
+    from airferry.app.registry.registry_operation import certificate_warnings
 
     prepared = await prepare_registry(root, listen=listen, hosts=hosts)
     if prepared.made is not None:
@@ -136,7 +136,7 @@ async def _prepare(root: Path, listen: str | None, hosts: tuple[str, ...], *, us
 
 
 async def _serve(how: "HowToServe", form: OutputFormat) -> None:
-    from airferry.app.mirror_registry import describe_registry, serve_registry
+    from airferry.app.registry.mirror_registry import describe_registry, serve_registry
 
     async with serve_registry(how) as running:
         document = await describe_registry(how.root, running, use_auth=how.use_auth)
@@ -145,7 +145,7 @@ async def _serve(how: "HowToServe", form: OutputFormat) -> None:
 
 def _serve_in(workers: int, how: "HowToServe", form: OutputFormat) -> None:
     """Serve in several processes, and end when all of them have."""
-    from airferry.app.mirror_registry import Ended, describe_registry, listen_for, serve_registry, share_work
+    from airferry.app.registry.mirror_registry import Ended, describe_registry, listen_for, serve_registry, share_work
 
     def announce(printed: bytes) -> None:
         _announce({**json.loads(printed), "workers": workers}, form)

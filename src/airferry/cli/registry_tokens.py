@@ -114,7 +114,7 @@ def list_tokens(saying: OutputOptions, root: Path) -> None:
     Example:
       airferry registry token list --root /srv/registry
     """
-    from airferry.app.registry_documents import account_document
+    from airferry.app.registry.registry_documents import account_document
 
     accounts = with_accounts(root, lambda accounts: accounts.all())
     rows = [{"name": one.name, **entry} for one in accounts for entry in account_document(one)["tokens"]]
@@ -137,8 +137,8 @@ def keys(saying: OutputOptions, root: Path, rotate: bool) -> None:
     Example:
       airferry registry keys --rotate --root /srv/registry
     """
-    from airferry.app.registry_accounts import token_keys
-    from airferry.app.registry_documents import keys_document
+    from airferry.app.registry.registry_accounts import token_keys
+    from airferry.app.registry.registry_documents import keys_document
 
     document = keys_document(run(token_keys(root, rotate=rotate)))
     lines = [

@@ -61,7 +61,7 @@ def gc(saying: OutputOptions, root: Path, dry_run: bool, grace: str | None, unta
       airferry registry gc --root /srv/registry --dry-run
       airferry registry gc --root /srv/registry --grace 1h -o json
     """
-    from airferry.app.registry_upkeep import collect_garbage, print_garbage
+    from airferry.app.registry.registry_upkeep import collect_garbage, print_garbage
 
     document, warning = run(collect_garbage(root, grace=grace, untagged=untagged, is_dry_run=dry_run))
     if warning is not None:
@@ -87,7 +87,7 @@ def scrub(saying: OutputOptions, root: Path, rate: str | None) -> None:
     Example:
       airferry registry scrub --root /srv/registry --rate 100MiB
     """
-    from airferry.app.registry_upkeep import print_scrubbed, scrub_content
+    from airferry.app.registry.registry_upkeep import print_scrubbed, scrub_content
 
     narrator = new_narrator(ProgressForm(saying.progress))
     try:

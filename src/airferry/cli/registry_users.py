@@ -98,7 +98,7 @@ def grant(saying: OutputOptions, name: str, namespace: str, permissions: str, ro
       airferry registry user grant anonymous openshift/release pull --root /srv/registry
       airferry registry user grant ann team none --root /srv/registry
     """
-    from airferry.app.registry_documents import grants_document, print_grants
+    from airferry.app.registry.registry_documents import grants_document, print_grants
 
     grants = with_accounts(root, lambda accounts: accounts.grant(name, namespace, permissions))
     document = {"name": name, "grants": grants_document(grants)}
@@ -117,7 +117,7 @@ def import_users(saying: OutputOptions, htpasswd: Path, root: Path, grants: tupl
     Example:
       airferry registry user import htpasswd --root /srv/registry --grant '*=pull'
     """
-    from airferry.app.registry_documents import account_document
+    from airferry.app.registry.registry_documents import account_document
 
     users = with_accounts(root, lambda accounts: accounts.import_users(htpasswd, grants))
     text = f"Added {len(users)} users: {', '.join(one.name for one in users)}\n"

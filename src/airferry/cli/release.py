@@ -85,7 +85,7 @@ _SHOWN = ("commits", "commit_urls", "pullspecs", "contents", "size", "verify")
 
 
 async def _info(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.release_info import IMAGE_TABLES, InfoRequest, release_info, release_name
+    from airferry.app.releases.release_info import IMAGE_TABLES, InfoRequest, release_info, release_name
 
     release, other, older = options["release"], options["other"], options["changes_from"]
     asked = InfoRequest(
@@ -165,8 +165,8 @@ def mirror(**options: Any) -> None:
 
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.mirror_release import mirror_release, release_mapping
-    from airferry.app.release_request import new_request
+    from airferry.app.releases.mirror_release import mirror_release, release_mapping
+    from airferry.app.releases.release_request import new_request
 
     asked = new_request(**options)
     async with session(reading, saying, sides, private=options["private"]) as (places, narrator):
@@ -215,8 +215,8 @@ def extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None
 
 
 async def _extract(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.extract_release import ExtractRequest, extract_release
-    from airferry.app.release_image import one_release
+    from airferry.app.releases.extract_release import ExtractRequest, extract_release
+    from airferry.app.releases.release_image import one_release
 
     asked = ExtractRequest(
         release=one_release(options["release"], options["source"]),

@@ -63,7 +63,7 @@ def list_(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
 
 
 async def _list(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.list_samples import list_samples
+    from airferry.app.samples.list_samples import list_samples
 
     async with session(reading, saying) as (places, narrator):
         selected = options["selected"]
@@ -110,8 +110,8 @@ def mirror(**options: Any) -> None:
 
 
 async def _mirror(reading: ReadOptions, sides: SideOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.copying import CopyOptions
-    from airferry.app.mirror_samples import MirrorSamples, mirror_samples
+    from airferry.app.copies.copying import CopyOptions
+    from airferry.app.samples.mirror_samples import MirrorSamples, mirror_samples
 
     asked = MirrorSamples(
         source=samples_source(options),

@@ -40,7 +40,7 @@ def config(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
 
 
 async def _config(reading: ReadOptions, saying: OutputOptions, **options: Any) -> None:
-    from airferry.app.samples_config import SamplesConfigRequest, samples_config
+    from airferry.app.samples.samples_config import SamplesConfigRequest, samples_config
 
     asked = SamplesConfigRequest(
         source=samples_source(options),

@@ -8,7 +8,7 @@ from airferry.cli.options import FOLDER
 from airferry.cli.release import host_architecture
 
 if TYPE_CHECKING:
-    from airferry.app.open_samples import SamplesSource
+    from airferry.app.samples.open_samples import SamplesSource
 
 FROM_DIR: Final = click.option(
     "--from-dir", type=FOLDER, help="Disk that a file:// name, or a release by a bare version, is read from."
@@ -26,7 +26,7 @@ ALLOW_UNVERIFIED: Final = click.option(
 
 def samples_source(options: dict[str, Any]) -> "SamplesSource":
     """Return the source that the options mean."""
-    from airferry.app.open_samples import SamplesSource
+    from airferry.app.samples.open_samples import SamplesSource
 
     return SamplesSource(
         text=options["source"],

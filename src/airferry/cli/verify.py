@@ -14,7 +14,7 @@ from airferry.cli.release import host_architecture
 from airferry.errors import UsageError
 
 if TYPE_CHECKING:
-    from airferry.app.verify_samples import SamplesWish
+    from airferry.app.verifying.verify_samples import SamplesWish
 
 
 @click.command("verify", cls=OcCommand, context_settings=SETTINGS)
@@ -75,10 +75,10 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
       airferry verify --images images.txt --registries-conf registries.conf --pull-secret auth.json --ca ca.crt
       airferry verify --samples 4.12.0 --samples-config samples-config.yaml --pull-secret auth.json --ca ca.crt
     """
-    from airferry.app.node_access import NodeFiles
-    from airferry.app.verify import VerifyRequest, verify
-    from airferry.app.verify_catalog import new_wish
-    from airferry.app.verify_text import check_junit, print_junit, print_report, report_document, write_junit
+    from airferry.app.cluster.node_access import NodeFiles
+    from airferry.app.verifying.verify import VerifyRequest, verify
+    from airferry.app.verifying.verify_catalog import new_wish
+    from airferry.app.verifying.verify_text import check_junit, print_junit, print_report, report_document, write_junit
 
     if junit is not None:
         check_junit(junit)
@@ -104,7 +104,7 @@ def command(saying: OutputOptions, junit: Path | None, **flags: Any) -> None:
 
 
 def _samples(source: str | None, config: Path | None, disk: Path | None) -> "SamplesWish | None":
-    from airferry.app.verify_samples import SamplesWish
+    from airferry.app.verifying.verify_samples import SamplesWish
 
     if source is None:
         if config is not None or disk is not None:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from airferry.app.extract_release import ExtractRequest, extract_release
-from airferry.app.mirror_release import MirroredRelease, mirror_release
+from airferry.app.cluster.node_access import NodeFiles
+from airferry.app.images.pull_images import PullReport, pull_images
 from airferry.app.narration import Narrator
-from airferry.app.node_access import NodeFiles
 from airferry.app.places import Places
-from airferry.app.pull_images import PullReport, pull_images
 from airferry.app.pull_secrets import login
-from airferry.app.release_request import MirrorRelease
+from airferry.app.releases.extract_release import ExtractRequest, extract_release
+from airferry.app.releases.mirror_release import MirroredRelease, mirror_release
+from airferry.app.releases.release_request import MirrorRelease
 from airferry.app.settings import Settings, Side
-from airferry.app.verify import VerifyReport, VerifyRequest, verify
-from airferry.app.verify_text import print_report
+from airferry.app.verifying.verify import VerifyReport, VerifyRequest, verify
+from airferry.app.verifying.verify_text import print_report
 from airferry.errors import AirferryError, ExitCode
 from airferry.lab.certificates import Certificates
 from airferry.lab.podman import Podman

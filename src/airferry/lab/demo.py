@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from airferry.app.mirror_registry import HowToServe, prepare_registry, serve_registry
-from airferry.app.mirror_release import MirroredRelease
 from airferry.app.narration import Narrator
+from airferry.app.registry.mirror_registry import HowToServe, prepare_registry, serve_registry
+from airferry.app.releases.mirror_release import MirroredRelease
 from airferry.lab.certificates import make_certificates
 from airferry.lab.crossing import Crossing, mirrored_name
 from airferry.lab.release import PublishedRelease, publish_release

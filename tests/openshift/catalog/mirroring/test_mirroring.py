@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airferry.app.catalog_mirror_files import MirrorStyles, mapping_text, mirror_set_files
-from airferry.app.catalog_records import CatalogRecord, ImageOnDisk
-from airferry.app.catalog_source import CatalogToMirror, IndexImage
+from airferry.app.catalogs.catalog_mirror_files import MirrorStyles, mapping_text, mirror_set_files
+from airferry.app.catalogs.catalog_records import CatalogRecord, ImageOnDisk
+from airferry.app.catalogs.catalog_source import CatalogToMirror, IndexImage
 from airferry.errors import MalformedError, UsageError
 from airferry.oci import Digest, Place, PlaceKind, Reference, Repository
 from airferry.openshift.catalog.images import ImageUse, catalog_images, parse_image

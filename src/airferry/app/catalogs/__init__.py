@@ -1,0 +1,1 @@
+"""Operator catalogs: opened, listed, checked, mirrored, built."""

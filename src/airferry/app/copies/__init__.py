@@ -1,0 +1,1 @@
+"""The one pipeline behind every copy, and what is asked of a destination before it begins."""

@@ -1,0 +1,1 @@
+"""Any images: mirrored, listed, looked at, extracted, pulled, pruned."""

@@ -1,0 +1,1 @@
+"""The mirror registry: set up, served, kept, asked."""

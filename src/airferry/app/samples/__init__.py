@@ -1,0 +1,1 @@
+"""Samples: image streams read, mirrored, configured."""
