@@ -441,7 +441,7 @@ RULES: dict[str, tuple[str, Callable[[Bench], Case]]] = {
         "",
         lambda bench: at(bench, Flaw.EXPIRED, insecure=(bench.flawed[Flaw.EXPIRED].host,)),
     ),
-    "plain HTTP": ("unreachable", lambda bench: simple(bench.plain, by_digest(bench))),
+    "plain HTTP": ("not-tls", lambda bench: simple(bench.plain, by_digest(bench))),
     "plain HTTP, and insecure": (
         "",
         lambda bench: simple(bench.plain, by_digest(bench), insecure=(bench.plain.host,)),

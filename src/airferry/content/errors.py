@@ -45,6 +45,10 @@ class UnreachableError(AirferryError):
     code = "unreachable"
 
 
+class NotTlsError(UnreachableError):
+    """It answers in plain HTTP where TLS is spoken."""
+
+
 class BlockedError(AirferryError):
     """registries.conf bars every place this image could come from."""
 

@@ -16,6 +16,8 @@ class Trouble(StrEnum):
 
     BLOCKED = "blocked"
     UNREACHABLE = "unreachable"
+    NOT_TLS = "not-tls"
+    """It answers in plain HTTP, and no rule says that it may."""
     UNKNOWN_CA = "unknown-ca"
     WRONG_NAME = "wrong-name-in-certificate"
     WRONG_TIME = "certificate-out-of-date"

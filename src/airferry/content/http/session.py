@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from airferry.content.errors import (
     CertificateError,
     InterruptedTransferError,
+    NotTlsError,
     RegistryFailedError,
     UnreachableError,
 )
@@ -177,7 +178,7 @@ class RegistrySession:
             return error.explained
         match error.kind:
             case FailureKind.NOT_TLS:
-                return UnreachableError(
+                return NotTlsError(
                     f"cannot {doing}: {error.text}",
                     hint=f"if {self.host} is meant to be asked in plain HTTP, use --insecure",
                 )

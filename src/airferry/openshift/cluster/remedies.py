@@ -29,6 +29,8 @@ class Remedies:
                 return f"take {repository} out of the blocked registries, or add a mirror that is not blocked"
             case Trouble.UNREACHABLE:
                 return f"start {host}, or open the way to it (name, route, port, firewall)"
+            case Trouble.NOT_TLS:
+                return _speak_tls(host)
             case Trouble.UNKNOWN_CA:
                 return f"put the CA that signed the certificate of {host} into additionalTrustBundle"
             case Trouble.WRONG_NAME:
@@ -93,3 +95,10 @@ class Remedies:
             return f"airferry release mirror {self.release} --refresh {to}"
         to = f"file://{place.repository.path}{tag} --dir {disk}" if disk is not None else f"{place.repository}{tag}"
         return f"airferry image mirror --refresh {wanted.reference} {to}"
+
+
+def _speak_tls(host: str) -> str:
+    return (
+        f"have {host} speak TLS, or let nodes ask it in plain HTTP: {host} in registrySources.insecureRegistries of "
+        "the image config, or insecure = true in registries.conf"
+    )

@@ -56,6 +56,7 @@ _MOST_TELLING: Final = (
     Trouble.NO_TOKEN,
     Trouble.FAILS,
     Trouble.NO_MANIFEST,
+    Trouble.NOT_TLS,
     Trouble.UNREACHABLE,
     Trouble.BLOCKED,
 )
@@ -141,7 +142,7 @@ def _unserved(wanted: Wanted, findings: PullFindings, rules: PullRules) -> Judge
         return None
     last = findings.attempts[-1]
     failure = last.failures[0]
-    if failure.trouble not in (Trouble.UNREACHABLE, Trouble.BLOCKED, Trouble.NO_MANIFEST):
+    if failure.trouble not in (Trouble.UNREACHABLE, Trouble.NOT_TLS, Trouble.BLOCKED, Trouble.NO_MANIFEST):
         return None
     reference = wanted.reference
     name = str(normalized(reference.repository))
